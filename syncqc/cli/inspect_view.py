@@ -1,0 +1,200 @@
+"""What ``syncqc inspect`` shows of one clip: which rows, the table, the verdict in words, and the map of a face.
+
+Knows the rows of one clip and its similarity matrices; measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from syncqc.errors import UsageError
+from syncqc.report.words import offset_in_words, signed_offset
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from syncqc.report.map_figure import MapPart
+
+Row = Mapping[str, object]
+AGREES = 0.5
+"""From this probability at offset on, sound and lips agree more than they disagree."""
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """The similarity matrices of a clip, and what turns them into probabilities."""
+
+    lines: Sequence[Row]
+    """One per track: ``part_index``, ``track_index``, ``w``, ``n_windows`` and the cells as float16."""
+    tau: float
+    zero_offset_frames: int
+
+    def cells(self, row: Row) -> Any:
+        """Cosines (2 w + 1, n) of the row's track, float32, NaN where a cell does not count; None where none were kept."""
+        import numpy as np
+
+        for line in self.lines:
+            if (line["part_index"], line["track_index"]) == (row.get("part_index"), row.get("track_index")):
+                cells = np.frombuffer(cast(bytes, line["matrix"]), "<f2").astype(np.float32)
+                return cells.reshape(-1, cast(int, line["n_windows"]))
+        return None
+
+
+def shown_rows(rows: Sequence[Row], track: int | None) -> list[Row]:
+    """One row per part, in order: the one of face `track`, or, for None, the chosen one, else the first that was measured, else the first.
+
+    A part without face `track` gives no row.
+
+    Raises:
+        UsageError: no part has a face of that number.
+    """
+    by_part: dict[object, list[Row]] = {}
+    for row in rows:
+        by_part.setdefault(row.get("part_index"), []).append(row)
+    if track is None:
+        return [min(tracks, key=lambda row: (row.get("is_chosen_track") is not True, not is_measured(row))) for tracks in by_part.values()]
+    found = [row for row in rows if row.get("track_index") == track]
+    if not found:
+        known = sorted({cast(int, row["track_index"]) for row in rows if row.get("track_index") is not None})
+        have = f"there are {', '.join(map(str, known))}" if known else "no face was found"
+        raise UsageError(f"no part of this clip has a face track {track}; {have}")
+    return found
+
+
+def is_measured(row: Row) -> bool:
+    """Whether the row holds sync numbers."""
+    return row.get("failure") is None and row.get("offset_frames") is not None
+
+
+def reason(row: Row) -> str:
+    """Why the row holds no sync numbers: the code and its sentence."""
+    return ": ".join(str(said) for said in (row.get("failure"), row.get("detail")) if said) or "not measured"
+
+
+def notes(rows: Iterable[Row]) -> list[str]:
+    """One line per thing that needs a word: marks in the table, parts that were not measured, unusual files."""
+    rows = list(rows)
+    lines = [f"part {row.get('part_index')}: {row.get('detail') if is_measured(row) else reason(row)}" for row in rows if _is_noted(row)]
+    marks = ["* drawn"] * any(map(is_measured, rows)) + ["! the edge of the search"] * any(row.get("is_offset_at_edge") for row in rows)
+    return [", ".join(marks)] * bool(marks) + list(dict.fromkeys(lines))
+
+
+def verdict(shown: Iterable[Row]) -> str:
+    """What the measured rows say together, in words."""
+    measured = [row for row in shown if is_measured(row)]
+    if not measured:
+        return "nothing was measured"
+    agreeing = [row for row in measured if cast(float, row["probability_at_offset"]) >= AGREES]
+    if not agreeing:
+        best = max(cast(float, row["probability_at_offset"]) for row in measured)
+        return f"sound and lips agree at none of the offsets searched (probability {best:.2f} at best)"
+    offset = _offset_of(agreeing)
+    said = [offset_in_words(offset)]
+    offsets = [cast(int, row["offset_frames"]) for row in agreeing]
+    if max(offsets) - min(offsets) > 1:
+        said.append(f"it differs between parts, from {signed_offset(min(offsets))} to {signed_offset(max(offsets))}")
+    if any(row.get("is_offset_at_edge") for row in agreeing if row["offset_frames"] == offset):
+        said.append("it may be more: that is the edge of the search")
+    if len(agreeing) < len(measured):
+        n = len(measured) - len(agreeing)
+        said.append(f"in {n} of {len(measured)} measured parts sound and lips agree at no offset")
+    return "; ".join(said)
+
+
+def table_of(rows: Sequence[Row], shown: Sequence[Row]) -> Table:
+    """One line per part and face track; those that are drawn have a star, a failure stands where the offset would."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), collapse_padding=True, pad_edge=False, show_edge=False)
+    for heading in ("part", "track", "time in s", "offset, or\nwhy not", "margin", "p at\noffset", "p in\nsync", "off-\nscreen", "speech"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        is_drawn = is_measured(row) and any(row is other for other in shown)
+        cells = (
+            _number(row.get("part_index"), "d"),
+            _number(row.get("track_index"), "d") + ("*" if is_drawn else " "),
+            _stretch(row),
+            _offset(row),
+            *(_number(row.get(name), ".2f") for name in ("margin", "probability_at_offset", "probability_in_sync")),
+            *(_number(row.get(name), ".2f") for name in ("offscreen_ratio", "speech_ratio")),
+        )
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def map_parts(shown: Sequence[Row], matrices: Matrices) -> list[MapPart]:
+    """The shown rows as the figure wants them; rows that stand for no stretch of time are left out."""
+    import numpy as np
+
+    from syncqc.clock import IMAGE_RATE_HZ, WINDOW_CENTRE_IMAGE
+    from syncqc.measure.probability import probability_map
+    from syncqc.report.map_figure import MapPart
+
+    parts = []
+    for row in shown:
+        start_s, end_s = cast("float | None", row.get("start_s")), cast("float | None", row.get("end_s"))
+        if start_s is None or end_s is None or end_s <= start_s:
+            continue
+        cells = matrices.cells(row) if is_measured(row) else None
+        intervals = cast("Sequence[Mapping[str, float]]", row.get("onscreen") or ())
+        parts.append(
+            MapPart(
+                start_s,
+                end_s,
+                _heading(row),
+                probability=None if cells is None else probability_map(cells, ~np.isnan(cells), matrices.tau),
+                first_window_s=start_s + WINDOW_CENTRE_IMAGE / IMAGE_RATE_HZ,
+                zero_offset_frames=matrices.zero_offset_frames,
+                offset_frames=cast("int | None", row.get("offset_frames")),
+                onscreen_s=[(interval["start_s"], interval["end_s"]) for interval in intervals],
+                reason=None if is_measured(row) else reason(row),
+            )
+        )
+    return parts
+
+
+def _is_noted(row: Row) -> bool:
+    return not is_measured(row) or bool(row.get("detail"))
+
+
+def _heading(row: Row) -> str:
+    track = row.get("track_index")
+    where = f"part {row.get('part_index')} of {row.get('n_parts')}" + ("" if track is None else f", track {track}")
+    if not is_measured(row):
+        return where
+    numbers = [f"p at offset {_number(row.get('probability_at_offset'), '.2f')}"]
+    if row.get("probability_in_sync") is not None:
+        numbers.append(f"p in sync {_number(row.get('probability_in_sync'), '.2f')}")
+    numbers.append(f"offscreen {_number(row.get('offscreen_ratio'), '.2f')}")
+    return f"{where}: {signed_offset(cast(int, row['offset_frames']))}\n{', '.join(numbers)}"
+
+
+def _offset_of(rows: Sequence[Row]) -> int:
+    """The clip's own offset where the rows hold one that occurs among them, else the one with the most windows behind it."""
+    votes: dict[int, int] = {}
+    for row in rows:
+        offset = cast(int, row["offset_frames"])
+        votes[offset] = votes.get(offset, 0) + cast(int, row.get("n_windows") or 1)
+    of_the_clip = rows[0].get("clip_offset_frames")
+    return of_the_clip if isinstance(of_the_clip, int) and of_the_clip in votes else max(votes, key=lambda o: (votes[o], -abs(o)))
+
+
+def _offset(row: Row) -> str:
+    if not is_measured(row):
+        return str(row.get("failure") or "-")
+    frames = cast(int, row["offset_frames"])
+    sign = "+" if frames > 0 else ""
+    return f"{sign}{frames} ({sign}{cast(float, row['offset_ms']):.0f} ms)" + ("!" if row.get("is_offset_at_edge") else "")
+
+
+def _stretch(row: Row) -> str:
+    start, end = row.get("start_s"), row.get("end_s")
+    return "-" if start is None or end is None else f"{start:.1f}-{end:.1f}"
+
+
+def _number(value: object, how: str) -> str:
+    return "-" if value is None else format(value, how)

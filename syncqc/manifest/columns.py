@@ -1,0 +1,128 @@
+"""One line per column of the manifest: name, Arrow type, unit and meaning, and the stage that writes it.
+
+Units are in the names (``_s _ms _frames _px _hz``), shares are 0-1, and null always means "not measured".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from syncqc.clock import SIGN_IN_WORDS
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, its Arrow type, its meaning with the unit, and the stage that writes it."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    by: str
+
+
+_STR, _INT, _FLOAT, _BOOL = pa.string(), pa.int32(), pa.float32(), pa.bool_()
+_TIME = pa.float64()
+_INTERVALS = pa.list_(pa.struct([pa.field("start_s", pa.float64()), pa.field("end_s", pa.float64())]))
+
+# One line per column, however long.
+# fmt: off
+
+# who
+CLIP_ID = Column("clip_id", _STR, "path relative to the scored folder, without suffix, with forward slashes", "list")
+PATH = Column("path", _STR, "the video file as it was found", "list")
+AUDIO_PATH = Column("audio_path", _STR, "the file the sound came from where it is not the video itself", "list")
+DATASET = Column("dataset", _STR, "name of the dataset", "list")
+SPEAKER = Column("speaker", _STR, "speaker label where the dataset's layout gives one", "list")
+PART_INDEX = Column("part_index", _INT, "which of the clip's equal parts of at most 5 s, from 0", "read")
+N_PARTS = Column("n_parts", _INT, "into how many parts the clip was cut", "read")
+TRACK_INDEX = Column("track_index", _INT, "which face track of the part, from 0, largest first; null without a face", "find_faces")
+START_S = Column("start_s", _TIME, "where the row begins, s after the first image shown", "read")
+END_S = Column("end_s", _TIME, "where the row ends (one past its last image), s after the first image shown", "read")
+N_IMAGES = Column("n_images", _INT, "images at 25 per second in this row", "read")
+IS_CHOSEN_TRACK = Column("is_chosen_track", _BOOL, "the best-synced track of its part; says nothing about whether anyone speaks", "pool")
+
+# container
+CONTAINER_FORMAT = Column("container_format", _STR, "container as FFmpeg names it", "read")
+VIDEO_CODEC = Column("video_codec", _STR, "picture codec as FFmpeg names it", "read")
+AUDIO_CODEC = Column("audio_codec", _STR, "sound codec as FFmpeg names it", "read")
+WIDTH_PX = Column("width_px", _INT, "picture width as shown (after rotation)", "read")
+HEIGHT_PX = Column("height_px", _INT, "picture height as shown (after rotation)", "read")
+SOURCE_FPS = Column("source_fps", _FLOAT, "mean pictures per second in the file", "read")
+IS_VFR = Column("is_vfr", _BOOL, "the distances between pictures vary by more than a tick", "read")
+ROTATION_DEG = Column("rotation_deg", _INT, "rotation the container asks players for, counter-clockwise", "read")
+KEY_FRAME_GAP_FRAMES = Column("key_frame_gap_frames", _FLOAT, "mean distance between key frames; null with fewer than two", "read")
+SOURCE_AUDIO_RATE_HZ = Column("source_audio_rate_hz", _INT, "sound rate in the file", "read")
+SOURCE_AUDIO_CHANNELS = Column("source_audio_channels", _INT, "sound channels in the file", "read")
+DURATION_S = Column("duration_s", _TIME, "length of the picture track as shown", "read")
+AUDIO_DURATION_S = Column("audio_duration_s", _TIME, "length of the sound track", "read")
+AV_START_GAP_MS = Column("av_start_gap_ms", _FLOAT, "start of the sound minus the first image shown; > 0: the sound starts later", "read")
+
+# face
+FACE_SHARE = Column("face_share", _FLOAT, "share of the part's images on which this track has a face", "find_faces")
+FACE_WIDTH_PX = Column("face_width_px", _FLOAT, "median width of the face box in pixels of the shown picture", "find_faces")
+N_TRACKS = Column("n_tracks", _INT, "face tracks in this part", "find_faces")
+N_SHOT_CUTS = Column("n_shot_cuts", _INT, "shot cuts inside this part", "find_faces")
+
+# sync
+OFFSET_FRAMES = Column("offset_frames", _INT, f"offset in images of 1/25 s, the checkpoint's own zero taken off; {SIGN_IN_WORDS}", "score")
+OFFSET_MS = Column("offset_ms", _FLOAT, f"offset in milliseconds; {SIGN_IN_WORDS}", "score")
+IS_OFFSET_AT_EDGE = Column("is_offset_at_edge", _BOOL, "the best shift is the first or last one searched, also after searching 2 w", "score")
+MARGIN = Column("margin", _FLOAT, "best mean cosine minus the median over the shifts", "score")
+PROBABILITY_AT_OFFSET = Column("probability_at_offset", _FLOAT, "the paper's: sigmoid of the mean over windows of the best cosine within 1 of the offset, over tau", "score")
+PROBABILITY_IN_SYNC = Column("probability_in_sync", _FLOAT, "calibrated: of segments with this value that share belongs together (prior one half)", "score")
+OFFSCREEN_RATIO = Column("offscreen_ratio", _FLOAT, "share of windows whose probability within 1 of the offset is below 0.66", "score")
+ONSCREEN = Column("onscreen", _INTERVALS, "stretches in which the face is the speaker, s after the first image shown", "score")
+SIMILARITY = Column("similarity", pa.list_(_FLOAT), "mean cosine per shift r = 0 ... 2 w, offset = w - r - zero; null where fewer than half the windows count", "score")
+N_WINDOWS = Column("n_windows", _INT, "windows of five images that were compared", "score")
+
+# clip
+CLIP_OFFSET_FRAMES = Column("clip_offset_frames", _INT, f"offset of the whole clip, voted by the chosen tracks of confident parts; {SIGN_IN_WORDS}", "pool")
+CLIP_PROBABILITY_IN_SYNC = Column("clip_probability_in_sync", _FLOAT, "probability_in_sync pooled over the chosen tracks of confident parts", "pool")
+IS_OFFSET_DRIFTING = Column("is_offset_drifting", _BOOL, "confident parts differ by more than one image", "pool")
+
+# content
+SPEECH_RATIO = Column("speech_ratio", _FLOAT, "share of the row in which there is a voice", "listen")
+FROZEN_RATIO = Column("frozen_ratio", _FLOAT, "share of the part's images that stand still for at least 0.4 s", "read")
+
+# why not
+FAILURE = Column("failure", _STR, "why there are no sync numbers; null when measured", "any")
+DETAIL = Column("detail", _STR, "one sentence about the failure, or about something unusual in the file", "any")
+
+COLUMNS: tuple[Column, ...] = (
+    CLIP_ID, PATH, AUDIO_PATH, DATASET, SPEAKER, PART_INDEX, N_PARTS, TRACK_INDEX, START_S, END_S, N_IMAGES, IS_CHOSEN_TRACK,
+    CONTAINER_FORMAT, VIDEO_CODEC, AUDIO_CODEC, WIDTH_PX, HEIGHT_PX, SOURCE_FPS, IS_VFR, ROTATION_DEG, KEY_FRAME_GAP_FRAMES,
+    SOURCE_AUDIO_RATE_HZ, SOURCE_AUDIO_CHANNELS, DURATION_S, AUDIO_DURATION_S, AV_START_GAP_MS,
+    FACE_SHARE, FACE_WIDTH_PX, N_TRACKS, N_SHOT_CUTS,
+    OFFSET_FRAMES, OFFSET_MS, IS_OFFSET_AT_EDGE, MARGIN, PROBABILITY_AT_OFFSET, PROBABILITY_IN_SYNC, OFFSCREEN_RATIO, ONSCREEN,
+    SIMILARITY, N_WINDOWS,
+    CLIP_OFFSET_FRAMES, CLIP_PROBABILITY_IN_SYNC, IS_OFFSET_DRIFTING,
+    SPEECH_RATIO, FROZEN_RATIO, FAILURE, DETAIL,
+)
+# fmt: on
+
+BY_NAME = {column.name: column for column in COLUMNS}
+
+
+def schema() -> pa.Schema:
+    """The Arrow schema of a manifest; every field carries its meaning in its metadata."""
+    return pa.schema([pa.field(c.name, c.type, metadata={"meaning": c.meaning, "by": c.by}) for c in COLUMNS])
+
+
+# The sidecar `<out>.tracks.parquet`: one line per detected image of a track, so that nobody needs to detect again.
+TRACKS_SCHEMA = pa.schema(
+    [
+        pa.field("clip_id", _STR),
+        pa.field("part_index", _INT),
+        pa.field("track_index", _INT),
+        pa.field("image", _INT, metadata={"meaning": "image of the clip at 25 per second, from 0"}),
+        pa.field("box_px", pa.list_(_FLOAT, 4), metadata={"meaning": "left, top, right, bottom in pixels of the shown picture"}),
+        pa.field(
+            "landmarks_px", pa.list_(_FLOAT, 10), metadata={"meaning": "x, y of the eyes, nose and mouth corners, left ones first, as seen"}
+        ),
+        pa.field("confidence", _FLOAT, metadata={"meaning": "the detector's score, 0-1"}),
+    ]
+)

@@ -1,0 +1,107 @@
+"""What the rows of a clip say together: which track of each part is chosen, and the offset and probability of the whole clip.
+
+Knows rows only, neither pictures nor networks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+from syncqc.manifest import columns as c
+from syncqc.manifest.row import Row
+from syncqc.stages.base import Closing
+
+_FARTHEST = 1e-6
+
+
+@dataclass
+class PoolClip(Closing):
+    """The chosen track of each part, and a vote of the confident parts.
+
+    Chosen is the measured track with the largest `probability_in_sync`, of equal ones the one with the larger margin, then the
+    first (a network without calibration gives no probability: there the margin decides). In a part in which nothing was measured
+    `is_chosen_track` is null. A part is confident where its chosen track reaches
+    `min_probability` and its offset is not at the edge of the search. A clip without confident parts has neither a
+    `clip_offset_frames` nor `is_offset_drifting`; its probability is then pooled over all chosen tracks.
+    """
+
+    min_probability: float = 0.8
+    """`probability_in_sync` from which on a part is confident."""
+    max_drift_frames: int = 1
+    """Confident parts may differ by so much before the clip counts as drifting."""
+
+    reads: ClassVar[tuple[c.Column, ...]] = (
+        c.PART_INDEX, c.FAILURE, c.OFFSET_FRAMES, c.IS_OFFSET_AT_EDGE, c.MARGIN, c.PROBABILITY_IN_SYNC, c.N_WINDOWS,
+    )  # fmt: skip
+    writes: ClassVar[tuple[c.Column, ...]] = (c.IS_CHOSEN_TRACK, c.CLIP_OFFSET_FRAMES, c.CLIP_PROBABILITY_IN_SYNC, c.IS_OFFSET_DRIFTING)
+
+    def __call__(self, rows: list[Row]) -> list[Row]:
+        """The same rows, further filled; the columns of the clip are equal in all of them."""
+        chosen = _chosen(rows)
+        confident = [rows[i] for i in chosen.values() if self._is_confident(rows[i])]
+        offsets = [_int(row, "offset_frames") for row in confident]
+        of_the_clip: Row = {
+            "clip_offset_frames": _voted(confident),
+            "clip_probability_in_sync": _pooled(confident or [rows[i] for i in chosen.values()]),
+            "is_offset_drifting": max(offsets) - min(offsets) > self.max_drift_frames if offsets else None,
+        }
+        return [
+            {**row, "is_chosen_track": chosen[row["part_index"]] == i if row["part_index"] in chosen else None, **of_the_clip}
+            for i, row in enumerate(rows)
+        ]
+
+    def _is_confident(self, row: Row) -> bool:
+        return _known(row, "probability_in_sync")[0] >= self.min_probability and row.get("is_offset_at_edge") is not True
+
+
+def _chosen(rows: list[Row]) -> dict[object, int]:
+    """The number of the chosen row by part; parts in which nothing was measured are missing."""
+    measured: dict[object, list[int]] = defaultdict(list)
+    for i, row in enumerate(rows):
+        if row.get("failure") is None and row.get("offset_frames") is not None:
+            measured[row["part_index"]].append(i)
+    by_part = measured.items()
+    return {part: max(tracks, key=lambda i: (*_known(rows[i], "probability_in_sync", "margin"), -i)) for part, tracks in by_part}
+
+
+def _voted(rows: list[Row]) -> int | None:
+    """The offset with the most windows behind it; of equal ones the smaller in size, then the negative one."""
+    votes: dict[int, int] = defaultdict(int)
+    for row in rows:
+        votes[_int(row, "offset_frames")] += _n_windows(row)
+    return min(votes, key=lambda offset: (-votes[offset], abs(offset), offset)) if votes else None
+
+
+def _pooled(rows: list[Row]) -> float | None:
+    """The mean of the logits of `probability_in_sync`, weighted by windows, as a probability again; None without any."""
+    rows = [row for row in rows if row.get("probability_in_sync") is not None]
+    if not rows:
+        return None
+    total = sum(_n_windows(row) for row in rows)
+    mean = sum(_n_windows(row) * _logit(_float(row, "probability_in_sync")) for row in rows) / total
+    return 1 / (1 + math.exp(-mean))
+
+
+def _logit(probability: float) -> float:
+    inside = min(max(probability, _FARTHEST), 1 - _FARTHEST)
+    return math.log(inside / (1 - inside))
+
+
+def _n_windows(row: Row) -> int:
+    return max(1, _int(row, "n_windows")) if row.get("n_windows") is not None else 1
+
+
+def _known(row: Row, *names: str) -> list[float]:
+    """The numbers, those that are missing below all others."""
+    return [-math.inf if row.get(name) is None else _float(row, name) for name in names]
+
+
+def _int(row: Row, name: str) -> int:
+    return int(cast(int, row[name]))
+
+
+def _float(row: Row, name: str) -> float:
+    return float(cast(float, row[name]))

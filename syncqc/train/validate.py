@@ -1,0 +1,88 @@
+"""How well a network does on tracks it was not trained on, quickly enough to be asked every few minutes.
+
+Clips in the wild carry offsets of their own, so a track is judged against itself: windows around the track's own offset,
+and whether its two halves agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from syncqc.clock import DEFAULT_W, SAMPLES_PER_IMAGE, WINDOW_IMAGES, WINDOW_MEL, first_mel_column, n_windows
+from syncqc.measure.similarity import mean_curve, similarity_matrix, validity
+from syncqc.media.mel import MelFrontEnd, mel_columns, reach
+from syncqc.nets.ic_syncnet import IcSyncNet
+from syncqc.train.augment import place
+from syncqc.train.batches import stack_images
+from syncqc.train.cache import CONTEXT_IMAGES, CropCache, Entry
+
+F32 = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Shares 0-1 over tracks of at least 3 s."""
+
+    window_accuracy: float
+    """Windows (K = 5) whose best shift lies within 1 of the track's own offset."""
+    halves_agree: float
+    """Tracks whose halves have offsets within 1 of each other."""
+    true_over_foreign: float
+    """Pairs in which the track's own sound scores higher than another speaker's at its best shift."""
+    mean_margin: float
+    n_tracks: int
+
+
+@torch.no_grad()
+def embed_track(network: IcSyncNet, cache: CropCache, entry: Entry, mel: MelFrontEnd, w: int = DEFAULT_W) -> tuple[F32, F32, Bools]:
+    """Visual embeddings (n, d), audio embeddings (n + 2 w, d), and which of the latter have sound (n + 2 w,)."""
+    config = network.config
+    images = place(cache.crops(entry, 0, entry.n_images), config.height_px, config.width_px, None)
+    n = n_windows(entry.n_images)
+    stacks = np.stack([stack_images(images[j : j + WINDOW_IMAGES]) for j in range(n)])
+    video = network.embed_video(torch.from_numpy(stacks).float() / 255).numpy()
+    zero = first_mel_column(-w)
+    first_sample, end_sample = reach(zero, first_mel_column(n - 1 + w) + WINDOW_MEL - zero)
+    begin = CONTEXT_IMAGES * SAMPLES_PER_IMAGE + first_sample
+    samples = cache.samples(entry, begin, end_sample - first_sample)
+    numbers = np.arange(begin, begin + len(samples))
+    is_present = (numbers >= entry.present[0]) & (numbers < entry.present[1])
+    columns, has_sound = mel_columns(samples, is_present, mel)
+    starts = [first_mel_column(j) - zero for j in range(-w, n + w)]
+    mels = np.stack([columns[None, start : start + WINDOW_MEL] for start in starts])
+    audio = network.embed_audio(torch.from_numpy(mels)).numpy()
+    valid = np.array([has_sound[start + 8 : start + 24].all() for start in starts])
+    return video, audio, valid
+
+
+def validate(network: IcSyncNet, tracks: Sequence[tuple[CropCache, Entry]], mel: MelFrontEnd, w: int = DEFAULT_W) -> Validation:
+    """The network's figures on these tracks; it is put into evaluation mode and back."""
+    was_training = network.training
+    network.eval()
+    embedded = [embed_track(network, cache, entry, mel, w) for cache, entry in tracks]
+    network.train(was_training)
+    windows, halves, foreign, margins = [], [], [], []
+    for i, (video, audio, valid) in enumerate(embedded):
+        matrix, is_valid = similarity_matrix(video, audio), validity(valid, w)
+        curve = mean_curve(matrix, is_valid)
+        if np.isnan(curve).all():
+            continue
+        best = int(np.nanargmax(curve))
+        per_window = np.where(is_valid, matrix, -2.0).argmax(axis=0)
+        windows.append(float((np.abs(per_window - best) <= 1).mean()))
+        margins.append(float(np.nanmax(curve) - np.nanmedian(curve)))
+        middle = matrix.shape[1] // 2
+        sides = [mean_curve(matrix[:, part], is_valid[:, part]) for part in (slice(None, middle), slice(middle, None))]
+        if not any(np.isnan(side).all() for side in sides):
+            halves.append(abs(int(np.nanargmax(sides[0])) - int(np.nanargmax(sides[1]))) <= 1)
+        other_audio = embedded[(i + 7) % len(embedded)][1]
+        n = min(len(video), len(other_audio) - 2 * w)
+        other = similarity_matrix(video[:n], other_audio[: n + 2 * w]).mean(axis=1)
+        foreign.append(np.nanmax(curve) > other.max())
+    return Validation(float(np.mean(windows)), float(np.mean(halves)), float(np.mean(foreign)), float(np.mean(margins)), len(windows))
