@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 from syncqc.errors import UsageError
@@ -20,9 +21,8 @@ def set_up_logs(file: Path | None, is_verbose: bool) -> None:
         handler.close()
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    terminal = logging.StreamHandler()
-    terminal.setLevel(logging.DEBUG if is_verbose else logging.WARNING)
-    terminal.setFormatter(logging.Formatter("%(levelname)s %(message)s") if is_verbose else _OneLine("%(levelname)s %(message)s"))
+    terminal = _Terminal(logging.DEBUG if is_verbose else logging.WARNING)
+    terminal.setFormatter(None if is_verbose else _OneLine())
     logger.addHandler(terminal)
     if file is None:
         return
@@ -32,6 +32,13 @@ def set_up_logs(file: Path | None, is_verbose: bool) -> None:
         raise UsageError(f"cannot write the log {file}: {error.strerror}") from None
     written.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger.addHandler(written)
+
+
+class _Terminal(logging.Handler):
+    """Writes to what stderr is at that moment, so that a progress bar can move out of the way."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr, flush=True)
 
 
 class _OneLine(logging.Formatter):

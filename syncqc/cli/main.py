@@ -15,9 +15,12 @@ import typer
 from syncqc import __version__
 from syncqc.cli.demo import demo
 from syncqc.cli.doctor import doctor
+from syncqc.cli.evaluate import calibrate, evaluate
 from syncqc.cli.inspect import inspect
+from syncqc.cli.merge import merge
 from syncqc.cli.models import models
 from syncqc.cli.score import score
+from syncqc.cli.train import train
 from syncqc.errors import ClipError, UsageError
 
 EXIT_FAILED = 1
@@ -41,7 +44,7 @@ def syncqc(
     """Measures whether the voice and the lips of a video belong together, over whole datasets."""
 
 
-for _command in (score, inspect, doctor, models, demo):
+for _command in (score, merge, inspect, demo, doctor, models, train, evaluate, calibrate):
     app.command()(_command)
 
 

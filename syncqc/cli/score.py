@@ -56,7 +56,7 @@ def score(
     ray_address: Annotated[
         str | None, typer.Option(help="A running Ray cluster, on whose nodes this syncqc is installed.", show_default=False)
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Reading processes.", show_default="one per core but one")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Reading processes.", show_default="by the number of cores")] = None,
     time_limit_s: Annotated[
         float | None,
         typer.Option(min=1, help="Give a file up when nothing was read for so long.", show_default=default_of(f"{_LIMITS}.time_limit_s")),

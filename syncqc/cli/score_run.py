@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import random
 import re
 import zlib
@@ -23,6 +25,7 @@ from syncqc.errors import UsageError, unknown_name
 from syncqc.manifest.row import Clip
 from syncqc.manifest.store import read_rows
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 ENGINES = ("auto", "local", "ray")
 MANY_CLIPS = 200
 MANY_CORES = 4
@@ -105,14 +108,29 @@ def score_all(
         pace = Pace(len(missing))
         if missing:
             typer.echo(f"engine: {name} ({why})", err=True)
-            for result in shown(engine.run(name, plan, missing), pace):
+        with _told_how_to_go_on(journal, len(clips)):
+            for result in shown(engine.run(name, plan, missing), pace) if missing else ():
                 journal.add(result)
-        journal.finish()
+            journal.finish()
     summary = Summary.of(read_rows(out, COLUMNS))
     _show(summary)
     speed = f"{hours(pace.wall_s)}, {pace.video_s / pace.wall_s:.1f} x realtime" if missing else "nothing was left to score"
     typer.echo(f"{summary.line()}; {speed}; {out}")
     return summary
+
+
+@contextlib.contextmanager
+def _told_how_to_go_on(journal: Journal, n_clips: int) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"stopped: {len(journal.done)} of {n_clips} clips are done; the same command goes on from here", err=True)
+        raise
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        typer.echo(f"error: cannot write {journal.parts}: {error.strerror}; mend that, and the same command goes on from here", err=True)
+        raise typer.Exit(1) from None
 
 
 def score_sample(plan: Plan, clips: list[Clip], n: int, engine: Engine) -> Summary:

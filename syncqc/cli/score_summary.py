@@ -31,7 +31,7 @@ class Summary:
     failed_rows: Counter[str] = field(default_factory=Counter)
     _clip_id: object = None
     _failures: list[object] = field(default_factory=list)
-    _ends_s: dict[object, float] = field(default_factory=dict)
+    _spans_s: dict[object, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, object]]) -> Summary:
@@ -51,7 +51,7 @@ class Summary:
         """The counts in one line."""
         return (
             f"{self.n_clips} clips, {self.n_rows} rows, {hours(self.scored_s)}: {self.n_measured} rows measured, "
-            f"{self.n_in_time} in sync, {self.n_off} in sync but early or late, {self.n_failed_clips} clips not measured"
+            f"{self.n_in_time} in sync, {self.n_off} good but early or late, {self.n_failed_clips} clips not measured"
         )
 
     def _add(self, row: Mapping[str, object]) -> None:
@@ -62,14 +62,15 @@ class Summary:
             self._clip_id = row["clip_id"]
         self.n_rows += 1
         self._failures.append(row.get("failure"))
-        length_s = _length_s(row)
-        self._ends_s[row.get("part_index")] = max(length_s, self._ends_s.get(row.get("part_index"), 0.0))
+        start_s, end_s = _span_s(row)
+        first_s, last_s = self._spans_s.get(row.get("part_index"), (start_s, end_s))
+        self._spans_s[row.get("part_index")] = min(start_s, first_s), max(end_s, last_s)
         if row.get("failure") is not None:
             self.failed_rows[str(row["failure"])] += 1
             return
         self.n_measured += 1
         if Thresholds().is_good(row):
-            self.good_s += length_s
+            self.good_s += end_s - start_s
             self.n_in_time += is_in_time(row)
             self.n_off += not is_in_time(row)
 
@@ -77,11 +78,11 @@ class Summary:
         if not self._failures:
             return
         self.n_clips += 1
-        self.scored_s += sum(self._ends_s.values())
+        self.scored_s += sum(last_s - first_s for first_s, last_s in self._spans_s.values())
         if all(self._failures):
             self.n_failed_clips += 1
             self.failed_clips[str(self._failures[0])] += 1
-        self._failures, self._ends_s = [], {}
+        self._failures, self._spans_s = [], {}
 
 
 def hours(seconds: float) -> str:
@@ -109,6 +110,6 @@ def failure_table(summary: Summary) -> Table | None:
     return table
 
 
-def _length_s(row: Mapping[str, object]) -> float:
+def _span_s(row: Mapping[str, object]) -> tuple[float, float]:
     start, end = row.get("start_s"), row.get("end_s")
-    return 0.0 if start is None or end is None else cast(float, end) - cast(float, start)
+    return (0.0, 0.0) if start is None or end is None else (cast(float, start), cast(float, end))

@@ -128,7 +128,7 @@ def _find(entry: str, folder: Path) -> Path:
 
 def _lines(source: Path) -> list[str]:
     text = source.read_text(encoding="utf-8", errors="surrogateescape").removeprefix("\ufeff")
-    return [line for line in text.splitlines() if line.strip()]
+    return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
 
 
 def _from_csv(source: Path) -> list[Clip]:

@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -26,6 +26,7 @@ from typing import Any, TextIO
 import pyarrow as pa
 
 from syncqc.engine.assemble import ClipResult
+from syncqc.engine.every import Every
 from syncqc.errors import UsageError
 from syncqc.manifest import store
 from syncqc.manifest.columns import TRACKS_SCHEMA, schema
@@ -54,7 +55,8 @@ class Journal:
         self._keep_similarity = keep_similarity
         self._waiting: list[ClipResult] = []
         self._writing = threading.RLock()
-        self._timer: _Every | None = None
+        self._timer: Every | None = None
+        self._is_stuck = False
         self._replaces_out = False
         self._lock: TextIO | None = None
 
@@ -75,7 +77,7 @@ class Journal:
             self._drop_unfinished_shards()
             finished = [self.out] if self._has_finished else []
             self.done = set(store.read_clip_ids([*finished, *self._shards("rows")]))
-            self._timer = _Every(SECONDS_PER_SHARD, self.flush)
+            self._timer = Every(SECONDS_PER_SHARD, self.flush)
         except BaseException:
             self.close()
             raise
@@ -103,7 +105,9 @@ class Journal:
         """
         with self._writing:
             if self._waiting:
+                self._is_stuck = True
                 self._write_shard()
+                self._is_stuck = False
 
     def _write_shard(self) -> None:
         number = 1 + max((_number(path) for path in self._shards("rows")), default=0)
@@ -154,7 +158,7 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Keeps what was added, also when the run is broken off."""
         try:
-            if self._lock is not None and not isinstance(error, OSError):
+            if self._lock is not None and not self._is_stuck:
                 self.flush()
         finally:
             self.close()
@@ -198,9 +202,12 @@ class Journal:
             lock = path.open("a")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 lock.close()
                 raise UsageError(f"another syncqc is writing {self.out}; wait for it or choose another --out") from None
+            except OSError as error:
+                lock.close()
+                raise UsageError(f"cannot lock {path}: {error.strerror}; choose an --out on another disk") from None
             # The last owner may have removed the folder between our opening and our locking.
             with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
@@ -235,7 +242,9 @@ class Journal:
                 f"{self.out} was begun with other settings: {', '.join(changed)}; "
                 "use the same ones, another --out, or --restart to throw away what is done"
             )
-        versions = {name: (made_by[name], now) for name, now in self._provenance.items() if name in made_by and made_by[name] != now}
+        versions = {
+            name: (made_by[name], now) for name, now in self._provenance.items() if made_by.get(name, now) != now and name != "engine"
+        }
         for name, (then, now) in versions.items():
             log.warning("%s was begun with %s %s and goes on with %s", self.out, name, then, now)
 
@@ -264,28 +273,6 @@ class Journal:
 
     def _shards(self, kind: str) -> list[Path]:
         return sorted(self.parts.glob(f"{kind}-*.parquet"), key=_number)
-
-
-class _Every:
-    """Calls something every so many seconds in a thread, until it fails or is stopped."""
-
-    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
-        self.error: Exception | None = None
-        self._seconds, self._call, self._is_stopped = seconds, call, threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._is_stopped.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._is_stopped.wait(self._seconds):
-            try:
-                self._call()
-            except Exception as error:
-                self.error = error
-                return
 
 
 def _number(shard: Path) -> int:

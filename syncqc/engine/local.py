@@ -14,6 +14,7 @@ from syncqc.engine.assemble import Assembly, ClipResult, Piece, measured, run_fa
 from syncqc.engine.gather import Gather
 from syncqc.engine.isolate import IsolatedReader, Limits, SameProcessReader
 from syncqc.engine.plan import Plan
+from syncqc.engine.reader_process import use_threads
 from syncqc.manifest.row import Clip
 
 PARTS_PER_BATCH = 8
@@ -22,8 +23,8 @@ Reader = IsolatedReader | SameProcessReader
 
 
 def default_workers() -> int:
-    """Reading processes that leave one core to the network; at least one."""
-    return max(1, n_cores() - 1)
+    """Half of the cores read, at least one; the network, which costs a little less, gets the others."""
+    return max(1, n_cores() // 2)
 
 
 def n_cores() -> int:
@@ -53,6 +54,8 @@ def run_local(
         stage.open()
     readers: list[Reader] = [IsolatedReader(plan.reading, limits) for _ in range(workers)] if isolate else [SameProcessReader(plan.reading)]
     readers[0].open()
+    if isolate:
+        use_threads(max(1, n_cores() - workers))
     results = _run(plan, clips, readers, keep_similarity)
     return (result for _, result in (_sorted(results) if in_order else results))
 

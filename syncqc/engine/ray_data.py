@@ -10,11 +10,13 @@ videos under the same paths.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
+import socket
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,18 +29,21 @@ from syncqc import __version__
 from syncqc.engine.assemble import Assembly, ClipResult, Piece, measured, run_far
 from syncqc.engine.gather import Gather
 from syncqc.engine.isolate import IsolatedReader, Limits
+from syncqc.engine.local import run_local
 from syncqc.engine.plan import Near, Plan
 from syncqc.engine.reader_process import use_threads
 from syncqc.errors import UsageError
 from syncqc.manifest.row import Clip
 from syncqc.stages.base import Stage
 
+log = logging.getLogger(__name__)
+
 PARTS_PER_BATCH = 8
 _PARTS_AHEAD = 2
 _MOST_CLIPS_PER_TASK = 16
 _OBJECT_STORE_BYTES = 500 * 2**20
+_CONNECT_LIMIT_S = 5.0
 _BLOCK_BYTES = 16 * 2**20
-_READ_CPUS, _FAR_CPUS = 1.0, 1.0
 
 Batch = dict[str, npt.NDArray[Any]]
 
@@ -54,7 +59,8 @@ def run_ray(
 ) -> Iterator[ClipResult]:
     """The results of all clips, each complete when it is given, as they get done.
 
-    `workers` reading processes (default: three quarters of the cores), the other cores, or every GPU there is, for the network.
+    `workers` reading processes (default: two thirds of the cores; where there is a GPU, all of them); for the network the other cores, or
+    every GPU there is.
     Starts Ray on this machine where no `address` is given and stops it at the end.
 
     Raises:
@@ -89,12 +95,15 @@ def _start(address: str | None) -> None:
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
         same_imports = {"env_vars": {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}}
-        ray.init(address="local", include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, runtime_env=same_imports, **quiet)
+        with _stderr_closed():
+            ray.init(address="local", include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, runtime_env=same_imports, **quiet)
         return
+    _refuse_silence(address)
     try:
-        ray.init(address=address, **quiet)
+        with _stderr_closed():
+            ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UsageError(f"there is no Ray cluster at {address}: {error}") from None
+        raise UsageError(f"cannot use the Ray cluster at {address}: {_first_cause(error)}") from None
     there = _version_there()
     if there != __version__:
         found = "syncqc is not installed" if there is None else f"syncqc is {there}"
@@ -102,15 +111,47 @@ def _start(address: str | None) -> None:
         raise UsageError(f"on the nodes of the cluster at {address} {found}; install syncqc {__version__} there")
 
 
+def _refuse_silence(address: str) -> None:
+    """Nothing, where something listens at ``host:port``; Ray itself would try for many minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or "/" in host:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_LIMIT_S).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"there is no Ray cluster at {address}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _first_cause(error: BaseException) -> str:
+    """The first sentence of the error that led to all others."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[0].partition(". ")[0].strip()
+
+
+@contextlib.contextmanager
+def _stderr_closed() -> Iterator[None]:
+    """Ray's C++ side greets on stderr whatever its log level is; what goes wrong is raised all the same."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _version_there() -> str | None:
     @ray.remote(num_cpus=0)
     def version() -> str | None:
-        from importlib import metadata
-
         try:
-            return metadata.version("syncqc")
-        except metadata.PackageNotFoundError:
+            import syncqc
+        except ImportError:
             return None
+        return syncqc.__version__
 
     found: str | None = ray.get(version.remote())
     return found
@@ -118,6 +159,7 @@ def _version_there() -> str | None:
 
 def _run(plan: Plan, clips: list[Clip], workers: int | None, limits: Limits, keep_similarity: bool, stop_ray: bool) -> Iterator[ClipResult]:
     assembly = Assembly(plan.closing)
+    missing = dict(enumerate(clips))
     try:
         for batch in _dataset(plan, clips, workers, limits, keep_similarity).iter_batches(batch_size=None, batch_format="numpy"):
             for content in batch["content"]:
@@ -126,46 +168,61 @@ def _run(plan: Plan, clips: list[Clip], workers: int | None, limits: Limits, kee
                     logging.getLogger(item.logger).log(item.level, "%s", item.text)
                 else:
                     number, part, n_given = item
-                    yield from assembly.add(number, clips[number], part, n_given)
+                    for result in assembly.add(number, clips[number], part, n_given) if number in missing else ():
+                        del missing[number]
+                        yield result
     finally:
         if stop_ray:
             ray.shutdown()
+    if missing:
+        log.warning("Ray lost parts of %d clips, perhaps with an actor that died; they are scored again on this machine", len(missing))
+        yield from run_local(plan, list(missing.values()), limits=limits, keep_similarity=keep_similarity)
 
 
 def _dataset(plan: Plan, clips: list[Clip], workers: int | None, limits: Limits, keep_similarity: bool) -> ray.data.Dataset:
-    n_readers, n_networks, gpus_each = _shares(workers, len(clips))
+    shares = _shares(workers, ray.cluster_resources())
     _configure(limits)
     items = [{"content": pickle.dumps((number, clip))} for number, clip in enumerate(clips)]
-    n_tasks = max(min(len(clips), 4 * n_readers), len(clips) // _MOST_CLIPS_PER_TASK)
+    n_tasks = max(min(len(clips), 4 * shares.n_readers), len(clips) // _MOST_CLIPS_PER_TASK)
     return (
         ray.data.from_items(items, override_num_blocks=n_tasks)
         .map_batches(
             _Readers,
             fn_constructor_args=(plan.reading, limits),
-            compute=ray.data.ActorPoolStrategy(size=n_readers),
+            compute=ray.data.ActorPoolStrategy(size=min(shares.n_readers, len(clips))),
             batch_size=None,
             batch_format="numpy",
-            num_cpus=_READ_CPUS,
+            num_cpus=shares.cpus_each,
         )
         .map_batches(
             _Networks,
             fn_constructor_args=(list(plan.far), keep_similarity),
-            compute=ray.data.ActorPoolStrategy(size=n_networks),
+            compute=ray.data.ActorPoolStrategy(size=shares.n_networks),
             batch_size=PARTS_PER_BATCH,
             batch_format="numpy",
-            num_cpus=_FAR_CPUS if not gpus_each else 0,
-            num_gpus=gpus_each,
+            num_cpus=0 if shares.has_gpus else shares.cpus_each,
+            num_gpus=1 if shares.has_gpus else 0,
         )
     )
 
 
-def _shares(workers: int | None, n_clips: int) -> tuple[int, int, float]:
-    """Reading actors, network actors, and the GPU share of each of the latter."""
-    there: dict[str, float] = ray.cluster_resources()
-    cores, gpus = int(there.get("CPU", 1)), int(there.get("GPU", 0))
-    n_networks = gpus or max(1, cores // 4)
-    n_readers = workers or max(1, cores - (0 if gpus else n_networks))
-    return min(n_readers, n_clips), n_networks, 1.0 if gpus else 0.0
+@dataclass(frozen=True)
+class _Shares:
+    """How many actors read and how many run the network, and the CPUs that Ray sets aside for each."""
+
+    n_readers: int
+    n_networks: int
+    cpus_each: float
+    has_gpus: bool
+
+
+def _shares(workers: int | None, there: Mapping[str, float]) -> _Shares:
+    """What fits into the resources that are there; actors that did not fit would wait for each other for ever."""
+    cores, gpus = max(1, int(there.get("CPU", 1))), int(there.get("GPU", 0))
+    n_networks = gpus or max(1, cores // 3 if workers is None else cores - workers)
+    n_readers = workers or max(1, cores if gpus else cores - n_networks)
+    n_on_cores = n_readers if gpus else n_readers + n_networks
+    return _Shares(n_readers, n_networks, min(1.0, cores * 1000 // n_on_cores / 1000), bool(gpus))
 
 
 def _configure(limits: Limits) -> None:

@@ -85,7 +85,7 @@ class _LogToParent(logging.Handler):
 
 
 def _open(order: bytes, answers: _Answers) -> Near | None:
-    logging.basicConfig(handlers=[_LogToParent(answers)], level=logging.WARNING)
+    logging.getLogger().addHandler(_LogToParent(answers))
     near: Near
     try:
         near, memory_limit_gb = pickle.loads(order)

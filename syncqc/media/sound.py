@@ -1,13 +1,17 @@
 """Sound at 16 kHz mono by presentation time, on the clock whose zero is the first image shown.
 
-Knows nothing of pictures. Reads forwards with a sliding window, so memory does not grow with length. Where the file has
-no sound the samples are zero and marked as not present.
+Knows nothing of pictures. Reads forwards and keeps only what the current window needs, so memory does not grow with length.
+Where the file has no sound the samples are zero and marked as not present.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -15,7 +19,10 @@ import numpy.typing as npt
 
 from syncqc.clock import SOUND_RATE_HZ
 from syncqc.errors import ClipError, Failure
-from syncqc.media.probe import open_container
+from syncqc.media.container import decoded_sound, open_container, reason, sound_stream
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
 
 Samples = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -30,104 +37,189 @@ class SoundReader:
     def __init__(self, path: str, zero_s: Fraction) -> None:
         """Opens nothing yet; `zero_s` is the time of sample 0 on the file's own clock."""
         self._blocks = _blocks(path, zero_s)
-        self._samples: Samples = np.zeros(0, np.float32)
-        self._present: Bools = np.zeros(0, np.bool_)
+        self._kept: deque[tuple[int, Samples]] = deque()
+        self._kept_to: int | None = None
         self._first: int | None = None
         self._is_at_end = False
+        self._error: ClipError | None = None
 
     def read(self, first_sample: int, end_sample: int) -> tuple[Samples, Bools]:
-        """Samples [first_sample, end_sample) in [-1, 1], and whether the file has sound there.
+        """Samples [first_sample, end_sample), 1 is full scale, and whether the file has sound there.
+
+        Lossy codecs may go a little beyond 1; nothing is clipped.
 
         Raises:
             ValueError: the window begins before an earlier one.
-            ClipError: the file cannot be opened or has no sound.
+            ClipError: the file cannot be opened, has no sound, or sound of a kind that cannot be converted.
+            MemoryError: FFmpeg ran out of memory.
         """
-        if self._first is None:
-            self._first = first_sample
-        if first_sample < self._first:
+        if self._first is not None and first_sample < self._first:
             raise ValueError(f"windows move forwards only: {first_sample = } after {self._first}")
-        drop = min(first_sample - self._first, len(self._samples))
-        self._samples, self._present = self._samples[drop:], self._present[drop:]
         self._first = first_sample
-        while not self._is_at_end and self._decoded_to < end_sample:
-            block = next(self._blocks, None)
+        while not self._is_at_end and (self._kept_to is None or self._kept_to < end_sample):
+            block = self._next_block()
             if block is None:
                 self._is_at_end = True
             else:
-                self._put(*block)
-        return self._window(end_sample - first_sample)
+                self._keep(*block)
+                self._drop_before(first_sample)
+        self._drop_before(first_sample)
+        samples, is_present = np.zeros(end_sample - first_sample, np.float32), np.zeros(end_sample - first_sample, np.bool_)
+        for start, piece in self._kept:
+            a, b = max(start, first_sample), min(start + len(piece), end_sample)
+            if a < b:
+                samples[a - first_sample : b - first_sample] = piece[a - start : b - start]
+                is_present[a - first_sample : b - first_sample] = True
+        return samples, is_present
 
-    _decoded_to = -(2**62)
+    def _next_block(self) -> tuple[int, Samples] | None:
+        if self._error is not None:  # a generator that has raised is at its end, but the file is not
+            raise self._error
+        try:
+            return next(self._blocks, None)
+        except ClipError as error:
+            self._error = error
+            raise
+        except av.error.MemoryError as error:
+            raise MemoryError from error
+        except (av.error.FFmpegError, ValueError) as error:
+            self._error = ClipError(Failure.UNREADABLE, f"the sound cannot be converted: {reason(error)}")
+            raise self._error from error
 
-    def _put(self, start: int, block: Samples) -> None:
-        assert self._first is not None
+    def _keep(self, start: int, block: Samples) -> None:
         # A stretch may overlap what came before by rounding; what came first stays.
-        skip = max(0, max(self._first, self._decoded_to) - start)
-        self._decoded_to = max(self._decoded_to, start + len(block))
-        block, start = block[skip:], start + skip
-        if not len(block):
-            return
-        gap = start - (self._first + len(self._samples))
-        pieces = [self._samples, np.zeros(max(0, gap), np.float32), block]
-        flags = [self._present, np.zeros(max(0, gap), np.bool_), np.ones(len(block), np.bool_)]
-        self._samples, self._present = np.concatenate(pieces), np.concatenate(flags)
+        skip = 0 if self._kept_to is None else max(0, self._kept_to - start)
+        if skip < len(block):
+            self._kept.append((start + skip, block[skip:]))
+            self._kept_to = start + len(block)
 
-    def _window(self, n: int) -> tuple[Samples, Bools]:
-        samples, present = np.zeros(n, np.float32), np.zeros(n, np.bool_)
-        k = min(n, len(self._samples))
-        samples[:k], present[:k] = self._samples[:k], self._present[:k]
-        return samples, present
+    def _drop_before(self, first_sample: int) -> None:
+        while self._kept and self._kept[0][0] + len(self._kept[0][1]) <= first_sample:
+            self._kept.popleft()
 
 
 def _blocks(path: str, zero_s: Fraction) -> Iterator[tuple[int, Samples]]:
     """Stretches of 16 kHz mono as (number of the first sample, samples), anchored to timestamps at each break."""
     with open_container(path) as container:
-        if not container.streams.audio:
-            raise ClipError(Failure.NO_AUDIO, "the file has no sound track")
-        stream = container.streams.audio[0]
-        resampler: av.AudioResampler | None = None
-        expected_s: Fraction | None = None
-        position = 0
-        layout: tuple[object, ...] = ()
-        for frame in _frames(container, stream):
-            start_s = frame.pts * frame.time_base if frame.pts is not None and frame.time_base else expected_s
-            if start_s is None:
-                start_s = zero_s
-            now = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if resampler is None or expected_s is None or abs(start_s - expected_s) > REANCHOR_S or now != layout:
-                if resampler is not None:
-                    yield from _counted(resampler.resample(None), position)
-                resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE_HZ)
-                position, expected_s, layout = round((start_s - zero_s) * SOUND_RATE_HZ), start_s, now
-            expected_s += Fraction(frame.samples, frame.sample_rate)
-            # Timestamps are checked above; the resampler must only count samples.
-            frame.pts = None
-            for start, block in _counted(resampler.resample(frame), position):
-                position = start + len(block)
-                yield start, block
-        if resampler is not None:
-            yield from _counted(resampler.resample(None), position)
+        stream = sound_stream(container)
+        if stream is None:
+            raise ClipError(Failure.NO_AUDIO, "the file has no sound track that can be decoded")
+        stretch: _Stretch | None = None
+        for frame, following in pairwise(chain(decoded_sound(container, stream), [None])):
+            assert frame is not None
+            if stretch is None or not stretch.goes_on_with(frame, following):
+                if stretch is not None:
+                    yield from stretch.close()
+                start_s = _start_s(frame)
+                if start_s is None:
+                    start_s = zero_s if stretch is None else stretch.end_s
+                stretch = _Stretch(frame, start_s, zero_s)
+            yield from stretch.add(frame)
+        if stretch is not None:
+            yield from stretch.close()
 
 
-def _counted(frames: list[av.AudioFrame], position: int) -> Iterator[tuple[int, Samples]]:
-    for frame in frames:
-        block = frame.to_ndarray().reshape(-1).astype(np.float32, copy=False)
-        yield position, block
-        position += len(block)
+class _Stretch:
+    """Sound without a break: placed once by its first timestamp, then counted in samples."""
+
+    def __init__(self, frame: AudioFrame, start_s: Fraction, zero_s: Fraction) -> None:
+        self.end_s = start_s
+        self._kind = _kind(frame)
+        self._position = round((start_s - zero_s) * SOUND_RATE_HZ)
+        self._gain = mono_gain(frame.layout.name)
+        # PyAV hands on what needs no conversion and cannot be asked for the rest of it.
+        is_ready = self._kind == ("flt", "mono", SOUND_RATE_HZ)
+        self._resampler = None if is_ready else av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE_HZ)
+
+    def goes_on_with(self, frame: AudioFrame, following: AudioFrame | None) -> bool:
+        """Whether the block has the format of this stretch and begins where it ends.
+
+        One odd timestamp between good ones is an error of the file and no break.
+        """
+        if _kind(frame) != self._kind:
+            return False
+        start_s = _start_s(frame)
+        if start_s is None or abs(start_s - self.end_s) <= REANCHOR_S:
+            return True
+        after_s = None if following is None else _start_s(following)
+        return after_s is not None and abs(after_s - self.end_s - _length_s(frame)) <= REANCHOR_S
+
+    def add(self, frame: AudioFrame) -> Iterator[tuple[int, Samples]]:
+        """What is ready once this block is known."""
+        self.end_s += _length_s(frame)
+        frame = _mended(frame)
+        # Timestamps were looked at by the caller; the resampler must only count samples.
+        frame.pts = None
+        yield from self._counted([frame] if self._resampler is None else self._resampler.resample(frame))
+
+    def close(self) -> Iterator[tuple[int, Samples]]:
+        """The rest."""
+        if self._resampler is not None:
+            yield from self._counted(self._resampler.resample(None))
+
+    def _counted(self, frames: list[AudioFrame]) -> Iterator[tuple[int, Samples]]:
+        for frame in frames:
+            block = np.asarray(frame.to_ndarray().reshape(-1) / self._gain, np.float32)
+            yield self._position, block
+            self._position += len(block)
 
 
-def _frames(container: av.container.InputContainer, stream: av.audio.AudioStream) -> Iterator[av.AudioFrame]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-            frames = packet.decode()
-        except (StopIteration, av.error.EOFError):
-            return
-        except av.error.InvalidDataError:
-            continue
-        except av.error.MemoryError as error:
-            raise MemoryError from error
-        except av.error.FFmpegError:
-            return
-        yield from frames
+@cache
+def mono_gain(layout_name: str) -> float:
+    """How much louder FFmpeg's mix of this layout to mono is than each of its channels when all say the same; 1.41 for stereo."""
+    if layout_name == "mono" or _is_nameless(layout_name):
+        return 1.0
+    n_channels = av.AudioLayout(layout_name).nb_channels
+    ones = av.AudioFrame.from_ndarray(np.ones((n_channels, 64), np.float32), format="fltp", layout=layout_name)
+    ones.sample_rate = SOUND_RATE_HZ
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE_HZ)
+    mixed = [block.to_ndarray() for block in (*resampler.resample(ones), *resampler.resample(None))]
+    return float(np.concatenate(mixed, axis=1).mean())
+
+
+def _is_nameless(layout_name: str) -> bool:
+    return layout_name.endswith("channels") or layout_name.startswith("ambisonic")
+
+
+def _start_s(frame: AudioFrame) -> Fraction | None:
+    return frame.pts * frame.time_base if frame.pts is not None and frame.time_base else None
+
+
+def _length_s(frame: AudioFrame) -> Fraction:
+    return Fraction(frame.samples, frame.sample_rate)
+
+
+def _kind(frame: AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _mended(frame: AudioFrame) -> AudioFrame:
+    """The block with what is no number silenced, and in mono where FFmpeg cannot mix it.
+
+    That is the mean where the file does not say which channel is which, and the first channel of ambisonic sound, which
+    is heard from everywhere.
+    """
+    is_nameless = _is_nameless(frame.layout.name)
+    is_float = frame.format.name in ("flt", "fltp", "dbl", "dblp")
+    if not is_nameless and not is_float:
+        return frame
+    samples: Any = frame.to_ndarray()
+    if not is_nameless and np.isfinite(samples).all():
+        return frame
+    samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+    format_name, layout_name = frame.format.name, frame.layout.name
+    if is_nameless:
+        samples = samples.reshape(frame.layout.nb_channels, -1, order="C" if frame.format.is_planar else "F")
+        samples = _to_float(samples)
+        samples = samples[:1] if frame.layout.name.startswith("ambisonic") else samples.mean(axis=0, keepdims=True)
+        format_name, layout_name = "flt", "mono"
+    mended = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format=format_name, layout=layout_name)
+    mended.sample_rate = frame.sample_rate
+    return mended
+
+
+def _to_float(samples: npt.NDArray[np.generic]) -> Samples:
+    if samples.dtype.kind not in "iu":
+        return samples.astype(np.float32)
+    centre = 128 if samples.dtype == np.uint8 else 0
+    return ((samples.astype(np.float64) - centre) / 2.0 ** (8 * samples.dtype.itemsize - 1)).astype(np.float32)

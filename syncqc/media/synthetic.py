@@ -39,6 +39,11 @@ Interval = tuple[float, float]
 
 FPS_BY_NAME = {"23.976": Fraction(24000, 1001), "29.97": Fraction(30000, 1001), "59.94": Fraction(60000, 1001)}
 _MAX_OFFSET_FRAMES = int(LEAD_S * IMAGE_RATE_HZ) - 5
+_LIP_LEAD_S = 0.025
+"""In sync, lips move a little before what they do is heard: in connected speech between 20 ms after and 70 ms before.
+
+Source: Schwartz and Savariaux, "No, there is no 150 ms lead of visual speech on auditory speech", PLoS Comput Biol 10 (2014).
+"""
 _FOREIGN = 1_000_003
 """Added to the seed for the voice of somebody else."""
 
@@ -206,7 +211,7 @@ def sound(talk: Talk) -> F64:
     spoken = own
     if talk.offscreen_s is not None:
         other = talk.seed + _FOREIGN
-        foreign = voice(speak(other, talk.duration_s), speaker(other), other)
+        foreign = voice(speak(other, talk.duration_s), speaker(other, is_man=True), other)
         length = min(len(own), len(foreign))
         times_s = np.arange(length) / SOUND_RATE_HZ - LEAD_S
         heard = ((times_s >= talk.offscreen_s[0]) & (times_s < talk.offscreen_s[1])).astype(np.float64)
@@ -249,7 +254,7 @@ def mouth_at(talk: Talk, times_s: list[float]) -> list[Mouth]:
         "tuck": 0.0,
         "tongue": 0.0,
     }
-    drawn = {name: (1 - listens) * _at(curves, name, at) + listens * rest for name, rest in still.items()}
+    drawn = {name: (1 - listens) * _at(curves, name, at + _LIP_LEAD_S) + listens * rest for name, rest in still.items()}
     return [Mouth(*(float(drawn[name][i]) for name in ("opening", "width", "tuck", "tongue"))) for i in range(len(at))]
 
 

@@ -41,11 +41,13 @@ class Speaker:
     """Amplitude of the room's noise: recordings are never wholly silent between words."""
 
 
-def speaker(seed: int) -> Speaker:
-    """A voice between a low man's and a high woman's, the same for the same seed."""
+def speaker(seed: int, *, is_man: bool = False) -> Speaker:
+    """A woman's voice, as the drawn face is a woman's, or a man's; the same for the same seed."""
     random = np.random.default_rng([seed, 3])
-    height = float(random.uniform(0.0, 1.0))
-    return Speaker(95.0 * 2.3**height, 1.0 + 0.18 * height, float(random.uniform(0.02, 0.05)))
+    height, breath = float(random.uniform(0.0, 1.0)), float(random.uniform(0.02, 0.05))
+    if is_man:
+        return Speaker(95.0 + 40.0 * height, 1.0 + 0.04 * height, breath)
+    return Speaker(175.0 + 55.0 * height, 1.13 + 0.07 * height, breath)
 
 
 def voice(speech: Speech, who: Speaker, seed: int) -> F64:

@@ -5,22 +5,24 @@ Knows nothing of sound or faces. Decodes forwards once and holds one frame, so m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
 
-from syncqc.clock import IMAGE_RATE_HZ
 from syncqc.errors import ClipError, Failure
-from syncqc.media.probe import HALF_MS, Facts, open_container, picture_stream
+from syncqc.media.container import decoded_pictures, open_container, picture_length_s, picture_stream, reason
+from syncqc.media.probe import Facts, first_image_at
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 Image = npt.NDArray[np.uint8]
+Frame = TypeVar("Frame")
 
 
 def image_scale(facts: Facts, max_short_side_px: int) -> float:
@@ -35,75 +37,69 @@ def read_images(path: str, facts: Facts, max_short_side_px: int = 720, n_threads
     array, so treat them as read-only.
 
     Raises:
-        ClipError: no picture can be decoded.
+        ClipError: no picture can be decoded, or one is of a kind that cannot be converted.
+        MemoryError: FFmpeg ran out of memory.
     """
-    next_image = 0
+    reformatter = VideoReformatter()
     shown: VideoFrame | None = None
-    picture: Image | None = None
-    for frame, time_s in _frames(path, facts.zero_s, n_threads):
-        while shown is not None and next_image < facts.n_images and Fraction(next_image, IMAGE_RATE_HZ) + HALF_MS < time_s:
-            picture = _to_rgb(shown, facts, max_short_side_px) if picture is None else picture
-            yield picture
-            next_image += 1
-        shown, picture = frame, None
+    for frame in frames_on_show(_frames(path, facts.zero_s, n_threads), facts.n_images):
+        if frame is not shown:
+            shown, image = frame, _to_rgb(reformatter, frame, facts, max_short_side_px)
+        yield image
     if shown is None:
         raise ClipError(Failure.UNREADABLE, "no picture can be decoded")
-    # The last frame is on show for its own duration, not until a promised end that was never decoded.
-    last_s = _end_s(shown, facts)
-    while next_image < facts.n_images and Fraction(next_image, IMAGE_RATE_HZ) + HALF_MS < max(last_s, Fraction(1, IMAGE_RATE_HZ)):
-        picture = _to_rgb(shown, facts, max_short_side_px) if picture is None else picture
-        yield picture
-        next_image += 1
 
 
-def _end_s(frame: VideoFrame, facts: Facts) -> Fraction:
-    start = (frame.pts or 0) * (frame.time_base or Fraction(1)) - facts.zero_s
-    ticks = frame.duration or 0
-    length = ticks * (frame.time_base or Fraction(1))
-    if length <= 0:
-        length = 1 / Fraction(facts.source_fps or IMAGE_RATE_HZ).limit_denominator(100_000)
-    return start + length + HALF_MS * 2
+def frames_on_show(frames: Iterable[tuple[Frame, Fraction, Fraction]], n_images: int) -> Iterator[Frame]:
+    """Yields, for k = 0, 1, 2 ... up to `n_images`, the frame that is on show at k/25 s.
+
+    `frames` are (frame, when it appears, how long it stays) in s, from 0 and rising; a frame stays until the next one appears,
+    and the last one for its own time, not until a promised end that was never decoded. A frame that appears up to half a
+    millisecond late counts as in time: some containers round to milliseconds.
+    """
+    next_image = 0
+    shown: tuple[Frame, Fraction] | None = None
+    for frame, start_s, length_s in frames:
+        if shown is not None:
+            end_image = min(n_images, first_image_at(start_s))
+            while next_image < end_image:
+                yield shown[0]
+                next_image += 1
+        if next_image >= n_images:
+            return
+        shown = frame, start_s + length_s
+    if shown is not None:
+        # The first frame is an image also where it claims to last no time.
+        end_image = min(n_images, max(1, first_image_at(shown[1])))
+        while next_image < end_image:
+            yield shown[0]
+            next_image += 1
 
 
-def _frames(path: str, zero_s: Fraction, n_threads: int) -> Iterator[tuple[VideoFrame, Fraction]]:
-    """Decoded frames with their time after the zero; times never go back. Broken packets are skipped."""
-    last_s = Fraction(-1)
+def _frames(path: str, zero_s: Fraction, n_threads: int) -> Iterator[tuple[VideoFrame, Fraction, Fraction]]:
+    """Decoded frames with their time after the zero, from 0, and their length."""
     with open_container(path) as container:
         stream = picture_stream(container)
         if stream is None:
             raise ClipError(Failure.NO_VIDEO, "the file has no picture track")
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = n_threads
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets)
-                frames = packet.decode()
-            except StopIteration:
-                return
-            except av.error.EOFError:
-                return
-            except av.error.InvalidDataError:
-                continue
-            except av.error.MemoryError as error:
-                raise MemoryError from error
-            except av.error.FFmpegError:
-                return
-            for frame in frames:
-                if frame.pts is None or frame.time_base is None:
-                    continue
-                time_s = frame.pts * frame.time_base - zero_s
-                if time_s > last_s and time_s >= 0:
-                    last_s = time_s
-                    yield frame, time_s
+        for frame, time_s in decoded_pictures(container, stream):
+            if time_s >= zero_s:
+                yield frame, time_s - zero_s, picture_length_s(frame, stream)
 
 
-def _to_rgb(frame: VideoFrame, facts: Facts, max_short_side_px: int) -> Image:
+def _to_rgb(reformatter: VideoReformatter, frame: VideoFrame, facts: Facts, max_short_side_px: int) -> Image:
     scale = image_scale(facts, max_short_side_px)
     width, height = facts.width_px, facts.height_px
     if facts.rotation_deg % 180:
         width, height = height, width
     width, height = max(1, round(width * scale)), max(1, round(height * scale))
-    rgb = frame.to_ndarray(format="rgb24", width=width, height=height)
+    try:
+        rgb = np.asarray(reformatter.reformat(frame, width, height, "rgb24").to_ndarray(), np.uint8)
+    except av.error.MemoryError as error:
+        raise MemoryError from error
+    except (av.error.FFmpegError, ValueError) as error:
+        raise ClipError(Failure.UNREADABLE, f"a picture cannot be converted: {reason(error)}") from error
     turns = (facts.rotation_deg // 90) % 4
     return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb

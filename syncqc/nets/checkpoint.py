@@ -105,7 +105,10 @@ def read_header(path: Path) -> Header:
         raise UsageError(f"{path} is no weights file: {error}") from error
     if metadata.get("format") != FORMAT:
         raise UsageError(f"{path} holds no syncqc weights (format {metadata.get('format')!r}, expected {FORMAT!r})")
-    return Header(**json.loads(metadata["header"]))
+    try:
+        return Header(**json.loads(metadata["header"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path} has a header that this syncqc cannot read: {error}") from error
 
 
 def load(name_or_path: str) -> LoadedNet:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from syncqc.clock import DEFAULT_W, SAMPLES_PER_IMAGE
+from syncqc.errors import Failure
 from syncqc.manifest import columns as c
 from syncqc.media.mel import MelFrontEnd, mel_columns, reach
 from syncqc.media.speech import SpeechFinder, is_speech, speech_ratio
-from syncqc.stages.base import MEL, SOUND, Payload, Stage
+from syncqc.stages.base import CROPS, MEL, SOUND, Payload, Stage
 from syncqc.stages.part import Mel, Part
 from syncqc.stages.read import mel_span
 
@@ -25,7 +26,7 @@ class Listen(Stage):
     front_end: MelFrontEnd = MelFrontEnd()
     _finder: SpeechFinder | None = field(default=None, repr=False, compare=False)
 
-    reads: ClassVar[tuple[c.Column | Payload, ...]] = (SOUND, c.START_S, c.N_IMAGES)
+    reads: ClassVar[tuple[c.Column | Payload, ...]] = (SOUND, CROPS)
     writes: ClassVar[tuple[c.Column | Payload, ...]] = (MEL, c.SPEECH_RATIO)
 
     def open(self) -> None:
@@ -33,9 +34,9 @@ class Listen(Stage):
         self._finder = SpeechFinder()
 
     def __call__(self, parts: list[Part]) -> list[Part]:
-        """The parts with their mel; see `Stage`. A part without a face is listened to as well."""
+        """The parts with their mel; see `Stage`. A part without a face is listened to as well, one without sound is not."""
         for part in parts:
-            if part.sound is not None and part.n_images:
+            if part.sound is not None and part.n_images and part.failure is not Failure.NO_AUDIO:
                 self._listen(part)
         return parts
 
@@ -55,6 +56,8 @@ class Listen(Stage):
             return
         first_column, n_columns = mel_span(part.first_image, part.n_images, 2 * self.w)
         first_sample, end_sample = reach(first_column, n_columns)
+        if first_sample < sound.first_sample or end_sample > sound.first_sample + len(sound.samples):
+            raise ValueError(f"the part was read with too little sound around it for w = {self.w}")
         at = slice(first_sample - sound.first_sample, end_sample - sound.first_sample)
         columns, is_present = mel_columns(sound.samples[at], sound.is_present[at], self.front_end)
         part.mel = Mel(columns, first_column, is_present)

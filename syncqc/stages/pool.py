@@ -24,8 +24,10 @@ class PoolClip(Closing):
     Chosen is the measured track with the largest `probability_in_sync`, of equal ones the one with the larger margin, then the
     first (a network without calibration gives no probability: there the margin decides). In a part in which nothing was measured
     `is_chosen_track` is null. A part is confident where its chosen track reaches
-    `min_probability` and its offset is not at the edge of the search. A clip without confident parts has neither a
-    `clip_offset_frames` nor `is_offset_drifting`; its probability is then pooled over all chosen tracks.
+    `min_probability` and its offset is not at the edge of the search. `clip_offset_frames` is where the curves of the chosen tracks of
+    the confident parts, each weighted by its windows, are together highest: a part whose curve is flat has little say, as it should.
+    Without a confident part all chosen tracks are pooled, so that the best guess is there beside the low
+    `clip_probability_in_sync` that says what it is worth; only `is_offset_drifting` is then null.
     """
 
     min_probability: float = 0.8
@@ -34,7 +36,7 @@ class PoolClip(Closing):
     """Confident parts may differ by so much before the clip counts as drifting."""
 
     reads: ClassVar[tuple[c.Column, ...]] = (
-        c.PART_INDEX, c.FAILURE, c.OFFSET_FRAMES, c.IS_OFFSET_AT_EDGE, c.MARGIN, c.PROBABILITY_IN_SYNC, c.N_WINDOWS,
+        c.PART_INDEX, c.FAILURE, c.OFFSET_FRAMES, c.IS_OFFSET_AT_EDGE, c.MARGIN, c.PROBABILITY_IN_SYNC, c.N_WINDOWS, c.SIMILARITY,
     )  # fmt: skip
     writes: ClassVar[tuple[c.Column, ...]] = (c.IS_CHOSEN_TRACK, c.CLIP_OFFSET_FRAMES, c.CLIP_PROBABILITY_IN_SYNC, c.IS_OFFSET_DRIFTING)
 
@@ -43,9 +45,10 @@ class PoolClip(Closing):
         chosen = _chosen(rows)
         confident = [rows[i] for i in chosen.values() if self._is_confident(rows[i])]
         offsets = [_int(row, "offset_frames") for row in confident]
+        heard = confident or [rows[i] for i in chosen.values()]
         of_the_clip: Row = {
-            "clip_offset_frames": _voted(confident),
-            "clip_probability_in_sync": _pooled(confident or [rows[i] for i in chosen.values()]),
+            "clip_offset_frames": _pooled_offset(heard),
+            "clip_probability_in_sync": _pooled(heard),
             "is_offset_drifting": max(offsets) - min(offsets) > self.max_drift_frames if offsets else None,
         }
         return [
@@ -67,12 +70,32 @@ def _chosen(rows: list[Row]) -> dict[object, int]:
     return {part: max(tracks, key=lambda i: (*_known(rows[i], "probability_in_sync", "margin"), -i)) for part, tracks in by_part}
 
 
-def _voted(rows: list[Row]) -> int | None:
-    """The offset with the most windows behind it; of equal ones the smaller in size, then the negative one."""
-    votes: dict[int, int] = defaultdict(int)
+def _pooled_offset(rows: list[Row]) -> int | None:
+    """The offset at which the summed curves are highest; of equal ones the smaller in size, then the negative one; None without rows.
+
+    An offset counts where curves with at least half of all windows reach it.
+    """
+    sums: dict[int, float] = defaultdict(float)
+    reach: dict[int, int] = defaultdict(int)
     for row in rows:
-        votes[_int(row, "offset_frames")] += _n_windows(row)
-    return min(votes, key=lambda offset: (-votes[offset], abs(offset), offset)) if votes else None
+        for offset, cosine in _curve(row).items():
+            sums[offset] += cosine * _n_windows(row)
+            reach[offset] += _n_windows(row)
+    total = sum(_n_windows(row) for row in rows)
+    candidates = [offset for offset, windows in reach.items() if 2 * windows >= total]
+    return min(candidates, key=lambda offset: (-sums[offset] / reach[offset], abs(offset), offset)) if candidates else None
+
+
+def _curve(row: Row) -> dict[int, float]:
+    """Mean cosine above the curve's own mean, by offset; shifts that are null are left out."""
+    curve = cast("list[float | None]", row["similarity"])
+    known = {shift: cosine for shift, cosine in enumerate(curve) if cosine is not None}
+    if not known:
+        return {}
+    # The row's offset is that of its best shift, with the checkpoint's own zero taken off.
+    best = max(known, key=lambda shift: known[shift])
+    mean = sum(known.values()) / len(known)
+    return {_int(row, "offset_frames") + best - shift: cosine - mean for shift, cosine in known.items()}
 
 
 def _pooled(rows: list[Row]) -> float | None:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from syncqc.clock import DEFAULT_W, IMAGE_RATE_HZ, MAX_PART_S, WINDOW_MEL, cut_into_parts, first_mel_column
+from syncqc.clock import DEFAULT_W, IMAGE_RATE_HZ, MAX_PART_S, SAMPLES_PER_IMAGE, WINDOW_MEL, cut_into_parts, first_mel_column
 from syncqc.errors import ClipError, Failure
 from syncqc.manifest import columns as c
 from syncqc.manifest.row import Clip
@@ -64,36 +64,54 @@ class ReadClip(Source):
         before: U8 | None = None
         for index, (first, end) in enumerate(edges):
             part = Part(clip, index, len(edges), first, end - first, image_scale=image_scale(facts, self.max_short_side_px))
+            part.row = facts.row()
             try:
-                pictures = list(islice(images, end - first))
-                self._fill(part, pictures, before, sound)
+                notes = self._fill(part, images, before, sound)
+                if notes or facts.notes:
+                    part.row["detail"] = "; ".join([*facts.notes, *notes])
             except ClipError as error:
-                pictures = []
                 part.fail(error.failure, error.detail)
-            part.row = {**facts.row(), **part.row, **_stretch(part)}
-            if facts.notes and part.detail is None:
-                part.row["detail"] = "; ".join(facts.notes)
-            before = pictures[-1] if pictures else None
+            part.row |= _stretch(part)
+            before = None if part.images is None else part.images[-1].copy()
             yield part
 
-    def _fill(self, part: Part, pictures: list[U8], before: U8 | None, reader: SoundReader) -> None:
-        expected, part.n_images = part.n_images, len(pictures)
-        if not pictures:
-            part.n_images = expected
+    def _fill(self, part: Part, images: Iterator[U8], before: U8 | None, reader: SoundReader) -> list[str]:
+        """Fills the part with its pictures and its sound; gives sentences about what is unusual."""
+        part.images = together(images, part.n_images)
+        if part.images is None:
             raise ClipError(Failure.UNREADABLE, f"no picture can be decoded from {part.first_image / IMAGE_RATE_HZ:.2f} s on")
-        if len(pictures) < expected:
-            part.row["detail"] = f"decoding ends after {(part.first_image + len(pictures)) / IMAGE_RATE_HZ:.2f} s"
-        part.images = np.stack(pictures)
+        notes = []
+        if len(part.images) < part.n_images:
+            part.n_images = len(part.images)
+            notes.append(f"decoding ends after {(part.first_image + part.n_images) / IMAGE_RATE_HZ:.2f} s")
         part.row["frozen_ratio"] = frozen_ratio(part.images, before)
         first, n = mel_span(part.first_image, part.n_images, 2 * self.w)
         first_sample, end_sample = reach(first, n)
         samples, is_present = reader.read(first_sample, end_sample)
         part.sound = Sound(samples, first_sample, is_present)
-        begin, end = (image * 640 - first_sample for image in (part.first_image, part.first_image + part.n_images))
+        begin, end = (image * SAMPLES_PER_IMAGE - first_sample for image in (part.first_image, part.first_image + part.n_images))
         if not is_present[begin:end].any():
             part.fail(Failure.NO_AUDIO, "there is no sound in this part")
         elif np.abs(samples[begin:end]).max() < self.silence_peak:
             part.fail(Failure.SILENT, "the sound of this part is digital silence")
+        return notes
+
+
+def together(images: Iterator[U8], n: int) -> U8 | None:
+    """The next `n` images as one array (n, height, width, 3), fewer where they end, None where there is none left.
+
+    Images are copied as they come, so that a part's pictures are in memory once.
+    """
+    first = next(images, None)
+    if first is None:
+        return None
+    filled = np.empty((n, *first.shape), np.uint8)
+    filled[0] = first
+    count = 1
+    for image in islice(images, n - 1):
+        filled[count] = image
+        count += 1
+    return filled[:count]
 
 
 def mel_span(first_image: int, n_images: int, reach_images: int) -> tuple[int, int]:

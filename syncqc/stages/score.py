@@ -94,12 +94,17 @@ class Score(Stage):
             return
         track.row |= self._columns(found, track)
 
+    @property
+    def thresholds(self) -> MeasureSettings:
+        """The settings of the measures: a shift needs as many windows as a track."""
+        return replace(self.measures, min_windows=self.min_windows)
+
     def _search(self, track: Track, mel: Mel, video: F32, w: int) -> tuple[Sync | None, F32, Bools]:
         assert self._net is not None
         audio, has_sound = self.embed_audio(mel, track.first_image - w, len(video) + 2 * w)
         matrix, is_valid = similarity_matrix(video, audio), validity(has_sound, w)
         header = self._net.header
-        found = measure(matrix, is_valid, header.tau, header.zero_offset_frames, replace(self.measures, min_windows=self.min_windows))
+        found = measure(matrix, is_valid, header.tau, header.zero_offset_frames, self.thresholds)
         return found, np.asarray(matrix, np.float32), is_valid
 
     def _columns(self, found: Sync, track: Track) -> dict[str, object]:
@@ -135,6 +140,8 @@ class Score(Stage):
         assert self._net is not None
         rounding: MelRounding = self._net.header.mel_rounding
         starts = np.array([first_mel_column(j, rounding) - mel.first_column for j in range(first_window, first_window + n)])
+        if starts[0] < 0 or starts[-1] + WINDOW_MEL > len(mel.columns):
+            raise ValueError(f"the mel reaches too little beyond its part for w = {self.w}")
         columns = torch.from_numpy(mel.columns)
         windows = columns.unfold(0, WINDOW_MEL, 1).transpose(1, 2)[starts][:, None]
         done = []

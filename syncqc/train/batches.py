@@ -19,7 +19,7 @@ from syncqc.clock import SAMPLES_PER_IMAGE, WINDOW_IMAGES, WINDOW_MEL, first_mel
 from syncqc.media.mel import MelFrontEnd, mel_columns, reach
 from syncqc.train import augment
 from syncqc.train.cache import CONTEXT_IMAGES, CropCache, Entry
-from syncqc.train.config import TrainConfig
+from syncqc.train.config import TrainConfig, images_needed
 
 F32 = npt.NDArray[np.float32]
 
@@ -42,7 +42,7 @@ def examples(
 
     `corrections` maps (clip_id, part_index, track_index) to the measured offset and a weight; a weight of 0 leaves a track out.
     """
-    need = config.n_windows * config.min_gap_images + WINDOW_IMAGES + 2
+    need = images_needed(config)
     chosen = []
     for cache in caches:
         for entry in cache.entries:
@@ -50,6 +50,9 @@ def examples(
             if weight is None:
                 weight = 1.0 if entry.n_tracks <= config.max_tracks else 0.0
             weight *= config.source_weights.get(entry.source, 1.0)
+            least, most = config.min_offset_frames.get(entry.source, -np.inf), config.max_offset_frames.get(entry.source, np.inf)
+            if not least <= offset <= most:
+                continue
             if entry.n_images >= need and weight > 0:
                 chosen.append(Example(cache, entry, offset, weight * min(entry.n_images, 2 * config.span_images)))
     return chosen

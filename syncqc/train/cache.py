@@ -21,6 +21,8 @@ from syncqc.stages.find_faces import FindFaces
 from syncqc.stages.part import Part, Track
 from syncqc.stages.read import ReadClip
 
+ABOUT = "about.json"
+"""Written last: a folder without it is no finished cache."""
 CONTEXT_IMAGES = 40
 """Sound kept before and after a track: shifts of up to 30 images and the mel context."""
 
@@ -54,17 +56,24 @@ class CropCache:
         """Opens a finished cache.
 
         Raises:
-            UsageError: the folder holds no finished cache.
+            UsageError: the folder holds no finished cache, or an empty one.
         """
-        about = folder / "about.json"
+        self.folder = folder
+        about = folder / ABOUT
         if not about.exists():
-            raise UsageError(f"{folder} holds no finished crop cache (about.json is missing)")
+            raise UsageError(f"{folder} holds no finished crop cache ({ABOUT} is missing)")
         self.about = json.loads(about.read_text())
         self.height_px, self.width_px, self.margin = self.about["height_px"], self.about["width_px"], self.about["margin"]
         self.entries = [_entry(line) for line in (folder / "index.jsonl").read_text().splitlines()]
+        if not self.entries:
+            raise UsageError(f"{folder} holds a crop cache without any face track")
         shape = (-1, self.height_px, self.width_px, 3)
         self._crops = np.memmap(folder / "crops.u8", np.uint8, "r").reshape(shape)
         self._sound = np.memmap(folder / "sound.i16", np.int16, "r")
+
+    def __reduce__(self) -> tuple[type[CropCache], tuple[Path]]:
+        """Another process opens the files itself: what is mapped is not sent."""
+        return CropCache, (self.folder,)
 
     def crops(self, entry: Entry, first: int, n: int) -> npt.NDArray[np.uint8]:
         """Crops (n, height, width, 3) of the track from its own image `first` on."""
@@ -106,6 +115,7 @@ def build(clips: Iterable[tuple[Clip, str, str]], folder: Path, shape: CacheShap
     Parts that cannot be measured (no face, no sound, too short) give nothing.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / ABOUT).unlink(missing_ok=True)  # an older cache is about to be overwritten
     read = ReadClip()
     find = FindFaces(crop_height_px=shape.height_px, crop_width_px=shape.width_px, crop_margin=shape.margin)
     find.open()
@@ -124,7 +134,8 @@ def build(clips: Iterable[tuple[Clip, str, str]], folder: Path, shape: CacheShap
                     samples, present = _sound(part, track)
                     entry = Entry(
                         clip_id=clip.clip_id, source=source, speaker=speaker, part_index=part.part_index,
-                        track_index=int(str(track.row["track_index"])), first_image=track.first_image, n_images=track.n_images, first_crop=n_crops,
+                        track_index=int(str(track.row["track_index"])), first_image=track.first_image,
+                        n_images=track.n_images, first_crop=n_crops,
                         first_sample=n_samples, n_samples=len(samples), present=present,
                         face_width_px=float(str(track.row["face_width_px"])), n_tracks=len(part.tracks),
                     )  # fmt: skip
@@ -133,7 +144,7 @@ def build(clips: Iterable[tuple[Clip, str, str]], folder: Path, shape: CacheShap
                     index.write(json.dumps(asdict(entry)) + "\n")
                     n_crops, n_samples, n_tracks = n_crops + track.n_images, n_samples + len(samples), n_tracks + 1
             yield clip, n_tracks
-    (folder / "about.json").write_text(json.dumps({**asdict(shape), "sound_rate_hz": SOUND_RATE_HZ}))
+    (folder / ABOUT).write_text(json.dumps({**asdict(shape), "sound_rate_hz": SOUND_RATE_HZ}))
 
 
 def _sound(part: Part, track: Track) -> tuple[npt.NDArray[np.int16], tuple[int, int]]:

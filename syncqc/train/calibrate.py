@@ -1,6 +1,7 @@
-"""The map from a row's numbers to `probability_in_sync`, fitted on speakers the network never saw; and its own zero.
+"""The map from a row's numbers to `probability_in_sync`, fitted on speakers the network never saw, and how far it can be trusted.
 
-Positives are stretches with their own sound, moved or not; negatives have the speech of another speaker. Half and half.
+Positives are stretches with their own sound, moved or not; negatives have the speech of another speaker: as many of both. Half of
+them are whole rows as ``syncqc score`` cuts them, the others are shorter, as rows are where a face comes and goes.
 """
 
 from __future__ import annotations
@@ -11,11 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from syncqc.errors import UsageError
 from syncqc.measure.calibration import Calibration, features, fit
+from syncqc.measure.probability import sigmoid
 from syncqc.measure.sync import Sync
-from syncqc.train.evaluate import EvalSettings, Stretch, TrackMatrices, stretches
+from syncqc.train.intervals import auc
+from syncqc.train.stretches import Measuring, Stretch, TrackMatrices, stretches
 
 F64 = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Labelled = tuple[str, Sync, bool]
+"""Speaker, numbers, whether sound and lips belong together."""
+
+N_FOLDS = 5
+SHORT_S = (1.0, 2.0)
+_SHORTER = 0.7
+"""A row gives a shorter stretch where that is at most so much of it."""
 
 
 @dataclass(frozen=True)
@@ -27,41 +39,89 @@ class Reliability:
     auc: float
     n_positive: int
     n_negative: int
+    n_speakers: int
     bins: list[dict[str, float]]
 
 
-def labelled(tracks: Sequence[TrackMatrices], tau: float, settings: EvalSettings) -> list[tuple[str, Sync, bool]]:
-    """(speaker, numbers, belongs together) for stretches of every duration, own, moved and foreign sound."""
-    found: list[tuple[str, Sync, bool]] = []
-    for duration in settings.durations_s:
-        for stretch in stretches(tracks, duration, tau, settings):
-            found += [(stretch.speaker, sync, is_own) for sync, is_own in _pairs(stretch)]
+def labelled(tracks: Sequence[TrackMatrices], measuring: Measuring) -> list[Labelled]:
+    """As many positives as negatives, for each speaker: two of each from a whole row, one of each from a shorter stretch of it."""
+    found: list[Labelled] = []
+    for turn, track in enumerate(tracks):
+        for row in stretches([track], None, measuring):
+            found += _pairs(row, 2, turn)
+            for i, duration_s in enumerate(SHORT_S):
+                if duration_s <= _SHORTER * row.duration_s:
+                    short = stretches([track], duration_s, measuring)
+                    found += _pairs(short[turn % len(short)], 1, turn + i) if short else []
     return found
 
 
-def _pairs(stretch: Stretch) -> list[tuple[Sync, bool]]:
-    # As many positives as negatives, so that a stretch weighs the same on both sides.
-    positives = [stretch.own, *stretch.moved.values()][: max(1, len(stretch.foreign))]
-    return [(sync, True) for sync in positives] + [(sync, False) for sync in stretch.foreign]
+def _pairs(stretch: Stretch, most: int, turn: int) -> list[Labelled]:
+    """Up to `most` positives and as many negatives; whether the own or a moved sound comes first, and which, goes by turns."""
+    moved = _turned(list(stretch.moved.values()), turn // 2)
+    positives = _turned([stretch.own, *moved[:1]], turn)
+    n = min(most, len(stretch.foreign), len(positives))
+    negatives = _turned(stretch.foreign, turn)
+    return [(stretch.speaker, sync, True) for sync in positives[:n]] + [(stretch.speaker, sync, False) for sync in negatives[:n]]
 
 
-def calibrate(tracks: Sequence[TrackMatrices], tau: float, settings: EvalSettings, n_folds: int = 5) -> tuple[Calibration, Reliability]:
-    """The map fitted on all speakers, and its reliability with each speaker judged by a map that left them out."""
-    items = labelled(tracks, tau, settings)
-    speakers = sorted({speaker for speaker, _, _ in items})
-    fold_of = {speaker: i % n_folds for i, speaker in enumerate(speakers)}
+def _turned(items: list[Sync], turn: int) -> list[Sync]:
+    at = turn % max(1, len(items))
+    return items[at:] + items[:at]
+
+
+def calibrate(items: Sequence[Labelled]) -> Calibration:
+    """The map fitted on all speakers.
+
+    Raises:
+        UsageError: nobody has both own and foreign sound.
+    """
+    _refuse_few(items, 1)
+    return fit(features([sync for _, sync, _ in items]), _truth(items))
+
+
+def cross_validated(items: Sequence[Labelled], n_folds: int = N_FOLDS) -> Reliability:
+    """The reliability of such a map, each speaker judged by one that was fitted without them.
+
+    Raises:
+        UsageError: there are fewer speakers than folds.
+    """
+    _refuse_few(items, n_folds)
+    lines, truth = features([sync for _, sync, _ in items]), _truth(items)
+    _, which = np.unique([speaker for speaker, _, _ in items], return_inverse=True)
     probabilities = np.zeros(len(items))
     for fold in range(n_folds):
-        seen = [(sync, is_own) for speaker, sync, is_own in items if fold_of[speaker] != fold]
-        left_out = fit(features([sync for sync, _ in seen]), np.array([is_own for _, is_own in seen]))
-        for i, (speaker, sync, _) in enumerate(items):
-            if fold_of[speaker] == fold:
-                probabilities[i] = left_out.probability_in_sync(sync)
-    truth = np.array([is_own for _, _, is_own in items])
-    return fit(features([sync for _, sync, _ in items]), truth), reliability(probabilities, truth)
+        is_left_out = which % n_folds == fold
+        one = fit(lines[~is_left_out], truth[~is_left_out])
+        probabilities[is_left_out] = sigmoid(lines[is_left_out] @ np.array(one.weights) + one.bias)
+    return reliability(probabilities, truth, int(which.max()) + 1)
 
 
-def reliability(probabilities: F64, truth: npt.NDArray[np.bool_], n_bins: int = 10) -> Reliability:
+def judged(calibration: Calibration, items: Sequence[Labelled]) -> Reliability:
+    """The reliability of a map that is there already, on speakers it never saw.
+
+    Raises:
+        UsageError: nobody has both own and foreign sound.
+    """
+    _refuse_few(items, 1)
+    probabilities = np.array([calibration.probability_in_sync(sync) for _, sync, _ in items])
+    return reliability(probabilities, _truth(items), len({speaker for speaker, _, _ in items}))
+
+
+def _refuse_few(items: Sequence[Labelled], least: int) -> None:
+    n = len({speaker for speaker, _, _ in items})
+    if n < least:
+        raise UsageError(
+            f"a calibration over {least} groups of speakers needs as many speakers with usable stretches, "
+            f"each beside the sound of another one; here there {'is' if n == 1 else 'are'} {n}"
+        )
+
+
+def _truth(items: Sequence[Labelled]) -> Bools:
+    return np.array([is_own for _, _, is_own in items], np.bool_)
+
+
+def reliability(probabilities: F64, truth: Bools, n_speakers: int, n_bins: int = 10) -> Reliability:
     """The calibration error with classes weighted to one half each."""
     weights = np.where(truth, 0.5 / max(1, truth.sum()), 0.5 / max(1, (~truth).sum()))
     which = np.minimum((probabilities * n_bins).astype(int), n_bins - 1)
@@ -75,6 +135,6 @@ def reliability(probabilities: F64, truth: npt.NDArray[np.bool_], n_bins: int = 
             seen = float(weights[inside & truth].sum() / mass)
             error += mass * abs(said - seen)
             bins.append({"said": said, "seen": seen, "mass": mass, "n": int(inside.sum())})
-    own, foreign = probabilities[truth], probabilities[~truth]
-    auc = float((own[:, None] > foreign[None, :]).mean() + 0.5 * (own[:, None] == foreign[None, :]).mean())
-    return Reliability(error, auc, int(truth.sum()), int((~truth).sum()), bins)
+    above = auc(probabilities[truth].tolist(), probabilities[~truth].tolist())
+    assert above is not None, "both kinds are there"
+    return Reliability(error, above, int(truth.sum()), int((~truth).sum()), n_speakers, bins)

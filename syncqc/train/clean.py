@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from syncqc.clock import offset_of_shift
 from syncqc.measure.similarity import mean_curve, similarity_matrix, validity
 from syncqc.media.mel import MelFrontEnd
 from syncqc.nets.ic_syncnet import IcSyncNet
@@ -28,12 +29,14 @@ class CleanSettings:
     """When a measured offset is believed."""
 
     w: int = 12
-    long_windows: int = 60
-    """Clips with fewer windows in all take the offset of their source."""
+    long_windows: int = 58
+    """Clips with fewer windows in all take the offset of their source. 2.5 s: a part of a clip that was cut is never shorter."""
     min_margin: float = 0.5
     """Least margin of a track at its clip's offset, in units of the network's tau."""
     tolerance_images: int = 1
     """A long track whose own best shift is farther from its clip's is left out."""
+    min_images: int = 15
+    """Shorter tracks are not measured, and left out."""
 
 
 @dataclass(frozen=True)
@@ -42,29 +45,57 @@ class Cleaned:
 
     offset_frames: int
     weight: float
+    """1 to train on it, 0 to leave it out."""
     reason: str
 
 
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """A track with its mean cosines."""
+
+    entry: Entry
+    curve: F64
+    """(2 w + 1,), the median taken off; 0 where a shift does not count."""
+    n: int
+    """Windows, 0 where no shift counts."""
+
+    @property
+    def standing_out(self) -> float:
+        """How far the best shift stands out, in units that fall with the noise of a mean."""
+        return float(self.curve.max() * np.sqrt(self.n))
+
+    def overlaps(self, other: _Measured) -> bool:
+        """Whether both faces are to be seen at the same time, if they are of one clip."""
+        one, two = self.entry, other.entry
+        return one.first_image < two.first_image + two.n_images and two.first_image < one.first_image + one.n_images
+
+
 def clean(network: IcSyncNet, caches: Sequence[CropCache], mel: MelFrontEnd, settings: CleanSettings) -> dict[Key, Cleaned]:
-    """The offset and weight of every track of the caches, by (clip_id, part_index, track_index)."""
-    curves = [
-        (entry, *_curve(network, cache, entry, mel, settings.w)) for cache in caches for entry in cache.entries if entry.n_images >= 15
-    ]
-    by_source: dict[str, list[tuple[Entry, F64, int]]] = defaultdict(list)
-    by_clip: dict[str, list[tuple[Entry, F64, int]]] = defaultdict(list)
-    for entry, curve, n in curves:
-        by_source[entry.source].append((entry, curve, n))
-    for chosen in _best_per_part(curves):
-        by_clip[chosen[0].clip_id].append(chosen)
-    source_shift = {source: _peak(tracks) for source, tracks in by_source.items()}
+    """The offset and weight of every track of the caches, by (clip_id, part_index, track_index).
+
+    A clip has one offset: where the curves of its tracks together are highest, for a short clip those of its whole source.
+    Of faces that are to be seen at the same time the one that is best in sync is kept. Clips of different caches must not
+    have the same name.
+    """
     result: dict[Key, Cleaned] = {}
+    measured = []
+    for cache in caches:
+        for entry in cache.entries:
+            if entry.n_images < settings.min_images:
+                result[_key(entry)] = Cleaned(0, 0.0, "the track is too short to be measured")
+            else:
+                measured.append(_Measured(entry, *_curve(network, cache, entry, mel, settings.w)))
+    by_source, by_clip = defaultdict[str, list[_Measured]](list), defaultdict[str, list[_Measured]](list)
+    for one in _best_at_a_time(measured):
+        by_source[one.entry.source].append(one)
+        by_clip[one.entry.clip_id].append(one)
     for tracks in by_clip.values():
-        is_long = sum(n for _, _, n in tracks) >= settings.long_windows
-        shift = _peak(tracks) if is_long else source_shift[tracks[0][0].source]
-        for entry, curve, n in tracks:
-            result[_key(entry)] = _judge(curve, n, shift, network.tau, settings)
-    for entry, _, _ in curves:
-        result.setdefault(_key(entry), Cleaned(0, 0.0, "another face of the part is better in sync"))
+        is_long = sum(one.n for one in tracks) >= settings.long_windows
+        shift = _peak(tracks if is_long else by_source[tracks[0].entry.source])
+        for one in tracks:
+            result[_key(one.entry)] = _judge(one, shift, network.tau, settings)
+    for one in measured:
+        result.setdefault(_key(one.entry), Cleaned(0, 0.0, "another face of the part is better in sync"))
     return result
 
 
@@ -73,7 +104,7 @@ def _key(entry: Entry) -> Key:
 
 
 def _curve(network: IcSyncNet, cache: CropCache, entry: Entry, mel: MelFrontEnd, w: int) -> tuple[F64, int]:
-    """Mean cosine per shift with the median taken off, 0 where a shift does not count; and the number of windows."""
+    """Mean cosine per shift with the median taken off, 0 where a shift does not count; and the number of windows, 0 if none does."""
     video, audio, valid = embed_track(network, cache, entry, mel, w)
     curve = mean_curve(similarity_matrix(video, audio), validity(valid, w))
     if np.isnan(curve).all():
@@ -81,27 +112,31 @@ def _curve(network: IcSyncNet, cache: CropCache, entry: Entry, mel: MelFrontEnd,
     return np.nan_to_num(curve - np.nanmedian(curve)), len(video)
 
 
-def _best_per_part(curves: Sequence[tuple[Entry, F64, int]]) -> list[tuple[Entry, F64, int]]:
-    parts: dict[tuple[str, int], list[tuple[Entry, F64, int]]] = defaultdict(list)
-    for item in curves:
-        parts[item[0].clip_id, item[0].part_index].append(item)
-    return [max(tracks, key=lambda item: float(item[1].max()) * np.sqrt(item[2])) for tracks in parts.values()]
+def _best_at_a_time(measured: Sequence[_Measured]) -> list[_Measured]:
+    """The tracks of which none overlaps a better one."""
+    chosen: dict[tuple[str, int], list[_Measured]] = defaultdict(list)
+    for one in sorted(measured, key=lambda one: -one.standing_out):
+        beside = chosen[one.entry.clip_id, one.entry.part_index]
+        if not any(one.overlaps(better) for better in beside):
+            beside.append(one)
+    return [one for tracks in chosen.values() for one in tracks]
 
 
-def _peak(tracks: Sequence[tuple[Entry, F64, int]]) -> int:
+def _peak(tracks: Sequence[_Measured]) -> int:
     """The shift at which the curves together are highest, each weighted by its windows."""
-    return int(np.sum([curve * n for _, curve, n in tracks], axis=0).argmax())
+    return int(np.sum([one.curve * one.n for one in tracks], axis=0).argmax())
 
 
-def _judge(curve: F64, n: int, shift: int, tau: float, settings: CleanSettings) -> Cleaned:
-    near = curve[max(0, shift - settings.tolerance_images) : shift + settings.tolerance_images + 1]
-    offset = settings.w - shift
-    if n == 0:
+def _judge(one: _Measured, shift: int, tau: float, settings: CleanSettings) -> Cleaned:
+    """What is to be done with the track if its sound is off by `shift`."""
+    offset = offset_of_shift(shift, settings.w)
+    near = one.curve[max(0, shift - settings.tolerance_images) : shift + settings.tolerance_images + 1]
+    if one.n == 0:
         return Cleaned(offset, 0.0, "no sound")
     if shift in (0, 2 * settings.w):
         return Cleaned(offset, 0.0, "the offset is at the edge of the search")
     if float(near.max()) < settings.min_margin * tau:
         return Cleaned(offset, 0.0, "the lips do not tell the offset")
-    if n >= settings.long_windows and abs(int(curve.argmax()) - shift) > settings.tolerance_images:
+    if one.n >= settings.long_windows and abs(int(one.curve.argmax()) - shift) > settings.tolerance_images:
         return Cleaned(offset, 0.0, "the part disagrees with its clip")
     return Cleaned(offset, 1.0, "kept")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from syncqc.clock import WINDOW_IMAGES
 from syncqc.errors import UsageError, unknown_name
 
 
@@ -49,10 +50,30 @@ class TrainConfig:
     """Parts that show more faces than this are left out: nobody says who speaks."""
     source_weights: dict[str, float] = field(default_factory=dict)
     """How often a second of a source is seen, relative to the others; 1 where not named."""
+    min_offset_frames: dict[str, float] = field(default_factory=dict)
+    """By source: tracks whose measured offset is smaller are left out."""
+    max_offset_frames: dict[str, float] = field(default_factory=dict)
+    """By source: tracks whose measured offset is larger are left out."""
     validate_every: int = 500
     save_every: int = 250
     log_every: int = 50
     n_threads: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuses what no batch can be made of.
+
+        Raises:
+            UsageError: fewer than two windows per track, or windows that do not fit into the span.
+        """
+        if self.n_windows < 2:
+            raise UsageError(f"n_windows must be at least 2, so that a track has hard negatives, not {self.n_windows}")
+        if self.span_images < images_needed(self):
+            raise UsageError(f"span_images must be at least {images_needed(self)} for {self.n_windows} windows, not {self.span_images}")
+
+
+def images_needed(config: TrainConfig) -> int:
+    """How many images a track must have so that its windows find room, wherever chance puts the first ones."""
+    return config.n_windows * config.min_gap_images + WINDOW_IMAGES + 2
 
 
 def load_config(path: Path) -> TrainConfig:
@@ -63,8 +84,10 @@ def load_config(path: Path) -> TrainConfig:
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} is no TOML: {error}") from error
     return from_values(values)
 
 
@@ -74,17 +97,33 @@ def from_values(values: dict[str, Any]) -> TrainConfig:
     Raises:
         UsageError: an unknown key, or a value of the wrong type.
     """
-    known = {f.name: f for f in fields(TrainConfig)}
+    known = {f.name for f in fields(TrainConfig)}
     default = TrainConfig()
     checked: dict[str, Any] = {}
     for name, value in values.items():
         if name not in known:
             raise unknown_name("setting", name, known)
-        want = type(getattr(default, name))
-        given = (
-            tuple(value) if want is tuple and isinstance(value, list) else float(value) if want is float and type(value) is int else value
-        )
-        if not isinstance(given, want):
-            raise UsageError(f"setting {name!r} takes a {want.__name__}, got {value!r}")
-        checked[name] = given
+        checked[name] = _of_type(name, getattr(default, name), value)
     return TrainConfig(**checked)
+
+
+def _of_type(name: str, default: object, value: object) -> object:
+    """The value in the type of the default; whole numbers pass for numbers, lists for pairs.
+
+    Raises:
+        UsageError: it has another type.
+    """
+    wanted = type(default).__name__
+    if isinstance(default, tuple):
+        wanted = f"{len(default)} numbers"
+        if isinstance(value, list | tuple) and len(value) == len(default):
+            return tuple(_of_type(name, one, given) for one, given in zip(default, value, strict=True))
+    elif isinstance(default, dict):
+        if isinstance(value, dict):
+            return {key: _of_type(f"{name}.{key}", 1.0, given) for key, given in value.items()}
+    elif isinstance(default, float):
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    elif type(value) is type(default):
+        return value
+    raise UsageError(f"setting {name!r} takes {wanted}, got {value!r}")

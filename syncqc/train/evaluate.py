@@ -1,246 +1,180 @@
 """How good a checkpoint is on clips it never saw: does the offset follow a moved sound, does foreign sound score lower.
 
 Clips in the wild carry offsets of their own, so nothing is judged by its distance from zero: the sound is moved by s images
-(as samples, before the mel) and the measured offset must move by s. Knows the stages; writes no file.
+and the measured offset must move by s. Part of that is reached by listening alone, without a look at the lips: a network that
+prefers one vowel follows it wherever it goes. So it is also asked how often the offset follows a foreign sound, in which there is
+nothing to find, and whether a stretch has the offset of the rest of its clip (by chance: 3 in 2 w + 1). Knows matrices; writes no file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from syncqc.clock import IMAGE_RATE_HZ, SAMPLES_PER_IMAGE, WINDOW_IMAGES, n_windows
-from syncqc.manifest.row import Clip
-from syncqc.measure.similarity import mean_curve, similarity_matrix, validity
-from syncqc.measure.sync import Sync, measure
-from syncqc.stages.find_faces import FindFaces
-from syncqc.stages.listen import Listen
-from syncqc.stages.part import Part, Sound, Track
-from syncqc.stages.read import ReadClip
-from syncqc.stages.score import Score
+from syncqc.clock import IMAGE_RATE_HZ, WINDOW_IMAGES
+from syncqc.measure.similarity import mean_curve
+from syncqc.measure.sync import Sync
+from syncqc.train.intervals import auc, auc_interval95, mean, mean_interval95
+from syncqc.train.stretches import EvalSettings, Measuring, Stretch, TrackMatrices, stretches
 
-F32 = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
-
-MOST_MOVED_IMAGES = 12
+F64 = npt.NDArray[np.float64]
+Values = tuple[list[float], list[str]]
+"""Numbers, and the speaker of each."""
 
 
-@dataclass(frozen=True)
-class EvalSettings:
-    """What is asked of a checkpoint."""
-
-    moves: tuple[int, ...] = (-9, -6, -3, 3, 6, 9)
-    """By how many images the sound is moved; > 0 makes it earlier."""
-    durations_s: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0)
-    tolerance_images: int = 1
-    k: tuple[int, ...] = (5, 7, 9, 11, 13, 15)
-    """Images seen at once: the mean of K - 4 consecutive windows is judged."""
-    min_speech: float = 0.5
-    """Stretches with less voice are left out."""
+def follows(found: Sequence[Stretch], settings: EvalSettings) -> Values:
+    """For each (stretch, move) whether the offset moved by as much as the sound, within the tolerance."""
+    return _follows([(stretch.speaker, {0: stretch.own, **stretch.moved}) for stretch in found], settings)
 
 
-@dataclass
-class TrackMatrices:
-    """One face track with its own sound, its own sound moved, and somebody else's."""
-
-    clip_id: str
-    speaker: str
-    source: str
-    speech_ratio: float
-    own: tuple[F32, Bools]
-    """Cosines and which of them count, each (2 w + 1, n)."""
-    moved: dict[int, tuple[F32, Bools]] = field(default_factory=dict)
-    foreign: list[tuple[F32, Bools]] = field(default_factory=list)
+def foreign_follows(found: Sequence[Stretch], settings: EvalSettings) -> Values:
+    """The same with foreign sound: what is reached by listening alone."""
+    return _follows([(stretch.speaker, stretch.control) for stretch in found], settings)
 
 
-def matrices(clips: Iterable[tuple[Clip, str, str]], score: Score, detector: str, settings: EvalSettings) -> Iterator[TrackMatrices]:
-    """The matrices of the main face track of every part of every (clip, source, speaker).
-
-    Foreign sound is that of the two parts before it that belong to other speakers.
-    """
-    assert score._net is not None, "open() comes first"
-    network = score._net
-    read = ReadClip(w=score.w + MOST_MOVED_IMAGES)
-    find = FindFaces(detector=detector, crop_height_px=network.crop_height_px, crop_width_px=network.crop_width_px)
-    listen = Listen(w=score.w)
-    find.open()
-    listen.open()
-    others: list[tuple[str, Part]] = []
-    for clip, source, speaker in clips:
-        for part in read(clip):
-            find([part])
-            part.images = None
-            if part.failure is not None or not part.tracks:
-                continue
-            track = part.tracks[0]
-            if n_windows(track.n_images) < score.min_windows:
-                continue
-            video = score.embed_video(track.crops)
-            own = _matrix(score, listen, part, track, video, part.sound)
-            out = TrackMatrices(clip.clip_id, speaker, source, float(str(track.row["speech_ratio"])), own)
-            for move in settings.moves:
-                out.moved[move] = _matrix(score, listen, part, track, video, earlier(part.sound, move))
-            strangers = [other for who, other in others if who != speaker][-2:]
-            out.foreign = [_matrix(score, listen, part, track, video, _rebased(other, part)) for other in strangers]
-            others = [*others, (speaker, replace(part, tracks=[]))][-8:]
-            yield out
-
-
-def earlier(sound: Sound | None, images: int) -> Sound:
-    """The sound so many images earlier on the clip's clock; it is what a larger offset looks like."""
-    assert sound is not None
-    return replace(sound, first_sample=sound.first_sample - images * SAMPLES_PER_IMAGE)
-
-
-def _rebased(other: Part, part: Part) -> Sound:
-    assert other.sound is not None
-    return replace(other.sound, first_sample=other.sound.first_sample + (part.first_image - other.first_image) * SAMPLES_PER_IMAGE)
-
-
-def _matrix(score: Score, listen: Listen, part: Part, track: Track, video: F32, sound: Sound | None) -> tuple[F32, Bools]:
-    """Cosines and validity of the track with this sound, cut or filled to what `Listen` needs."""
-    assert sound is not None
-    assert part.sound is not None
-    first, n = part.sound.first_sample, len(part.sound.samples)
-    samples, present = np.zeros(n, np.float32), np.zeros(n, np.bool_)
-    lo, hi = max(first, sound.first_sample), min(first + n, sound.first_sample + len(sound.samples))
-    if hi > lo:
-        samples[lo - first : hi - first] = sound.samples[lo - sound.first_sample : hi - sound.first_sample]
-        present[lo - first : hi - first] = sound.is_present[lo - sound.first_sample : hi - sound.first_sample]
-    heard = listen([replace(part, sound=Sound(samples, first, present), tracks=[track], row={})])[0]
-    assert heard.mel is not None
-    audio, has_sound = score.embed_audio(heard.mel, track.first_image - score.w, len(video) + 2 * score.w)
-    return np.asarray(similarity_matrix(video, audio), np.float32), validity(has_sound, score.w)
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """One stretch of a track: its numbers with its own, moved and foreign sound."""
-
-    clip_id: str
-    speaker: str
-    source: str
-    duration_s: float
-    own: Sync
-    moved: dict[int, Sync]
-    foreign: list[Sync]
-
-
-def stretches(tracks: Iterable[TrackMatrices], duration_s: float, tau: float, settings: EvalSettings) -> list[Stretch]:
-    """Stretches of `duration_s` without overlap, as many as each track holds, where there is enough voice."""
-    length = round(duration_s * IMAGE_RATE_HZ) - WINDOW_IMAGES + 1
-    found = []
-    for track in tracks:
-        n = track.own[0].shape[1]
-        for start in range(0, n - length + 1, length):
-            at = slice(start, start + length)
-            own = _measure(track.own, at, tau)
-            if own is None or track.speech_ratio < settings.min_speech:
-                continue
-            moved = {move: sync for move, pair in track.moved.items() if (sync := _measure(pair, at, tau)) is not None}
-            foreign = [sync for pair in track.foreign if (sync := _measure(pair, at, tau)) is not None]
-            found.append(Stretch(track.clip_id, track.speaker, track.source, duration_s, own, moved, foreign))
-    return found
-
-
-def _measure(pair: tuple[F32, Bools], at: slice, tau: float) -> Sync | None:
-    return measure(pair[0][:, at], pair[1][:, at], tau)
-
-
-def follow_share(found: Sequence[Stretch], settings: EvalSettings) -> float | None:
-    """Share of (stretch, move) pairs whose offset moved by as much as the sound, within the tolerance; None without any."""
+def _follows(measured: Sequence[tuple[str, Mapping[int, Sync]]], settings: EvalSettings) -> Values:
     hits = [
-        abs(sync.offset_frames - stretch.own.offset_frames - move) <= settings.tolerance_images
-        for stretch in found
-        for move, sync in stretch.moved.items()
+        (abs(sync.offset_frames - by_move[0].offset_frames - move) <= settings.tolerance_images, speaker)
+        for speaker, by_move in measured
+        for move, sync in by_move.items()
+        if move
     ]
-    return float(np.mean(hits)) if hits else None
+    return _values(hits)
 
 
-def clip_follow_share(found: Sequence[Stretch], settings: EvalSettings) -> float | None:
-    """The same for whole clips: the offset of a clip is where the summed curves of its stretches are highest."""
-    by_clip: dict[str, list[Stretch]] = {}
-    for stretch in found:
-        by_clip.setdefault(stretch.clip_id, []).append(stretch)
+def clip_follows(found: Sequence[Stretch], settings: EvalSettings) -> Values:
+    """The same for whole clips: the offset of a clip is where the curves of its stretches together are highest."""
     hits = []
-    for parts in by_clip.values():
+    for parts in _by_clip(found):
         own = _pooled_offset([part.own for part in parts])
         for move in settings.moves:
             moved = [part.moved[move] for part in parts if move in part.moved]
             if moved:
-                hits.append(abs(_pooled_offset(moved) - own - move) <= settings.tolerance_images)
-    return float(np.mean(hits)) if hits else None
+                hits.append((abs(_pooled_offset(moved) - own - move) <= settings.tolerance_images, parts[0].speaker))
+    return _values(hits)
 
 
-def _pooled_offset(parts: Sequence[Sync]) -> int:
-    total = np.sum([np.nan_to_num(part.curve, nan=-1.0) * part.n_windows for part in parts], axis=0)
-    return (len(total) // 2) - int(total.argmax())
+def agrees_with_clip(found: Sequence[Stretch], settings: EvalSettings) -> Values:
+    """For each stretch whether its own offset is that of the clip's other stretches together; clips of one stretch are left out."""
+    hits = []
+    for parts in _by_clip(found):
+        if len(parts) < 2:
+            continue
+        sums, behind = _weighted([part.own for part in parts])
+        total, n = sums.sum(axis=0), behind.sum(axis=0)
+        for i, part in enumerate(parts):
+            others = _best_offset(total - sums[i], n - behind[i])
+            hits.append((abs(part.own.offset_frames - others) <= settings.tolerance_images, part.speaker))
+    return _values(hits)
 
 
-def foreign_auc(found: Sequence[Stretch]) -> float | None:
-    """Chance that a stretch with its own sound has a higher probability at offset than one with foreign sound; None without any."""
-    own = np.array([s.own.probability_at_offset for s in found])
-    foreign = np.array([f.probability_at_offset for s in found for f in s.foreign])
-    if not len(own) or not len(foreign):
-        return None
-    return float((own[:, None] > foreign[None, :]).mean() + 0.5 * (own[:, None] == foreign[None, :]).mean())
+def foreign_lower(found: Sequence[Stretch]) -> Values:
+    """For each foreign sound whether its probability at offset is lower than that of the stretch's own."""
+    return _values([(f.probability_at_offset < s.own.probability_at_offset, s.speaker) for s in found for f in s.foreign])
 
 
-def foreign_pairs(found: Sequence[Stretch]) -> float | None:
-    """Share of pairs in which foreign sound gets the lower probability than the stretch's own; None without any."""
-    hits = [f.probability_at_offset < s.own.probability_at_offset for s in found for f in s.foreign]
-    return float(np.mean(hits)) if hits else None
+def own_and_foreign(found: Sequence[Stretch]) -> tuple[Values, Values]:
+    """Probabilities at offset of stretches with their own sound, and with foreign sound, of those that have both."""
+    both = [stretch for stretch in found if stretch.foreign]
+    own = _values([(s.own.probability_at_offset, s.speaker) for s in both])
+    return own, _values([(f.probability_at_offset, s.speaker) for s in both for f in s.foreign])
 
 
-def window_accuracy(tracks: Iterable[TrackMatrices], k: int, settings: EvalSettings) -> float | None:
-    """Share of windows whose best shift lies within 1 of the track's own offset, the mean over K - 4 windows judged; macro over tracks.
+def window_accuracy(tracks: Sequence[TrackMatrices], k: int, measuring: Measuring, settings: EvalSettings) -> Values:
+    """For each track the share of windows whose best shift within w is the track's own, the mean over K - 4 windows judged.
 
-    Source: the protocol of SyncNet, Perfect Match and VocaLiST, around the clip's own offset in place of zero.
+    Source: the protocol of SyncNet, Perfect Match and VocaLiST, around the track's own offset in place of zero.
     """
     shares = []
     width = k - WINDOW_IMAGES + 1
     for track in tracks:
-        matrix, is_valid = track.own
-        curve = mean_curve(matrix, is_valid)
-        if np.isnan(curve).all() or track.speech_ratio < settings.min_speech or matrix.shape[1] < width:
+        matrix, is_valid = measuring.inner(track.own)
+        curve = mean_curve(matrix, is_valid, measuring.measures)
+        if np.isnan(curve).all() or matrix.shape[1] < width:
             continue
-        filled = np.where(is_valid, matrix, -2.0)
+        # A place with a cell that does not count is below every place without.
+        filled = np.where(is_valid, matrix, -2.0).astype(np.float64)
         sums = np.cumsum(np.pad(filled, ((0, 0), (1, 0))), axis=1)
         best = (sums[:, width:] - sums[:, :-width]).argmax(axis=0)
-        shares.append(float((np.abs(best - int(np.nanargmax(curve))) <= settings.tolerance_images).mean()))
-    return float(np.mean(shares)) if shares else None
+        shares.append((float((np.abs(best - int(np.nanargmax(curve))) <= settings.tolerance_images).mean()), track.speaker))
+    return _values(shares)
 
 
-def figures(tracks: Sequence[TrackMatrices], tau: float, settings: EvalSettings) -> dict[str, object]:
-    """Everything above in one dictionary that JSON can hold, over all sources and per source."""
-    groups = {"all": list(tracks)}
+def figures(tracks: Sequence[TrackMatrices], measuring: Measuring, settings: EvalSettings) -> dict[str, object]:
+    """Everything above in one dictionary that JSON can hold, over all sources and per source where sources have names."""
+    groups: dict[str, list[TrackMatrices]] = defaultdict(list)
     for track in tracks:
-        groups.setdefault(track.source, []).append(track)
-    return {name: _figures(group, tau, settings) for name, group in groups.items()}
+        groups[track.source].append(track)
+    named = {f"{name} (source)" if name == "all" else name: group for name, group in sorted(groups.items()) if name}
+    return {name: _figures(group, measuring, settings) for name, group in {"all": tracks, **named}.items()}
 
 
-def _figures(tracks: Sequence[TrackMatrices], tau: float, settings: EvalSettings) -> dict[str, object]:
-    by_duration = []
-    for duration in settings.durations_s:
-        found = stretches(tracks, duration, tau, settings)
-        by_duration.append(
-            {
-                "duration_s": duration,
-                "n_stretches": len(found),
-                "n_clips": len({s.clip_id for s in found}),
-                "offset_follows_rows": follow_share(found, settings),
-                "offset_follows_clips": clip_follow_share(found, settings),
-                "foreign_auc": foreign_auc(found),
-                "foreign_lower_share": foreign_pairs(found),
-            }
-        )
+def _figures(tracks: Sequence[TrackMatrices], measuring: Measuring, settings: EvalSettings) -> dict[str, object]:
+    accuracy = {f"K={k}": window_accuracy(tracks, k, measuring, settings) for k in settings.k}
+    rows = stretches(tracks, None, measuring)
+    by_duration = [
+        {"duration_s": duration, **_of_stretches(stretches(tracks, duration, measuring), settings)} for duration in settings.durations_s
+    ]
     return {
         "n_tracks": len(tracks),
         "n_clips": len({t.clip_id for t in tracks}),
         "n_speakers": len({t.speaker for t in tracks}),
-        "window_accuracy": {f"K={k}": window_accuracy(tracks, k, settings) for k in settings.k},
+        "window_accuracy": {name: mean(values) for name, (values, _) in accuracy.items()},
+        "window_accuracy_interval95": {name: mean_interval95(*values) for name, values in accuracy.items()},
+        "rows": {"median_duration_s": _median_s(rows), **_of_stretches(rows, settings)},
         "by_duration": by_duration,
     }
+
+
+def _of_stretches(found: Sequence[Stretch], settings: EvalSettings) -> dict[str, object]:
+    out: dict[str, object] = {"n_stretches": len(found), "n_clips": len({s.clip_id for s in found})}
+    for name, values in (
+        ("offset_follows_rows", follows(found, settings)),
+        ("offset_follows_clips", clip_follows(found, settings)),
+        ("foreign_follows_rows", foreign_follows(found, settings)),
+        ("offset_agrees_with_clip", agrees_with_clip(found, settings)),
+        ("foreign_lower_share", foreign_lower(found)),
+    ):
+        out |= {name: mean(values[0]), f"{name}_interval95": mean_interval95(*values)}
+    own, foreign = own_and_foreign(found)
+    return out | {"foreign_auc": auc(own[0], foreign[0]), "foreign_auc_interval95": auc_interval95(*own, *foreign)}
+
+
+def _median_s(rows: Sequence[Stretch]) -> float | None:
+    return round(float(np.median([row.duration_s for row in rows])) * IMAGE_RATE_HZ) / IMAGE_RATE_HZ if rows else None
+
+
+def _values(pairs: Sequence[tuple[float, str]]) -> Values:
+    return [float(value) for value, _ in pairs], [speaker for _, speaker in pairs]
+
+
+def _by_clip(found: Sequence[Stretch]) -> list[list[Stretch]]:
+    clips: dict[str, list[Stretch]] = defaultdict(list)
+    for stretch in found:
+        clips[stretch.clip_id].append(stretch)
+    return list(clips.values())
+
+
+def _pooled_offset(parts: Sequence[Sync]) -> int:
+    sums, behind = _weighted(parts)
+    return _best_offset(sums.sum(axis=0), behind.sum(axis=0))
+
+
+def _weighted(parts: Sequence[Sync]) -> tuple[F64, F64]:
+    """Curves times windows, and the windows behind each shift, both (parts, 2 reach + 1); 0 where a part has no value.
+
+    The reach is that of the part that was searched least far: a shift that only some parts know could not be compared.
+    """
+    reach = min(len(part.curve) // 2 for part in parts)
+    curves = np.stack([part.curve[len(part.curve) // 2 - reach :][: 2 * reach + 1] for part in parts])
+    n = np.array([part.n_windows for part in parts])[:, None]
+    return np.nan_to_num(curves) * n, ~np.isnan(curves) * n.astype(np.float64)
+
+
+def _best_offset(sums: F64, behind: F64) -> int:
+    """The offset with the highest mean, of the shifts with at least half as many windows as any."""
+    means = np.where(behind >= behind.max() / 2, sums / np.maximum(behind, 1), -np.inf)
+    return len(means) // 2 - int(means.argmax())

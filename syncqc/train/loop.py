@@ -1,4 +1,4 @@
-"""The training loop: ranking first, balanced probability at the end, then drop-and-tune; stops and goes on exactly.
+"""The training loop: ranking first, balanced probability at the end, then drop-and-tune; what was stopped goes on.
 
 Knows batches and networks; nothing of files but its checkpoint and its log.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -28,6 +29,8 @@ from syncqc.train.config import TrainConfig
 from syncqc.train.validate import validate
 
 STATE, LOG, WEIGHTS = "state.pt", "log.jsonl", "weights.safetensors"
+_FREE = {"n_threads", "log_every", "save_every", "validate_every"}
+"""Settings that change nothing in the weights."""
 
 
 class Watcher(Protocol):
@@ -68,7 +71,8 @@ def train(
 ) -> IcSyncNet:
     """The trained network; `folder` then holds its weights, its log and the state a stopped run goes on from.
 
-    The same call in the same folder goes on after the last saved batch.
+    The same call in the same folder goes on after the last saved batch: with its weights and moments, but with other random
+    draws than an unbroken run has.
 
     Raises:
         UsageError: no tracks, or the folder holds a run with other settings.
@@ -87,14 +91,14 @@ def train(
     stream = _stream(WindowBatches(tracks, config, *size, mel, seed=config.seed + 1000 * done))
     total = config.n_batches + config.tune_batches
     network.train()
-    sums, began = [0.0, 0.0], time.monotonic()
+    sums, n, began = [0.0, 0.0], 0, time.monotonic()
     for step in range(done, total):
         is_tuning = step >= config.n_batches
         if is_tuning:
             begin_tuning(network)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, config)
-        share = min(1.0, step / config.n_batches)
+        share = min(1.0, step / max(1, config.n_batches))
         images, mels = next(stream)
         balanced, nce = batch_losses(network, images, mels, config)
         loss = _between(config.bbce_weight, share) * balanced + _between(config.nce_weight, share) * nce
@@ -104,10 +108,10 @@ def train(
         optimizer.step()
         with torch.no_grad():
             network.log_tau.clamp_(math.log(0.01), math.log(1.0))
-        sums = [sums[0] + balanced.item(), sums[1] + nce.item()]
+        sums, n = [sums[0] + balanced.item(), sums[1] + nce.item()], n + 1
         at = step + 1
-        if at % config.log_every == 0:
-            n = config.log_every
+        is_judged = at % config.validate_every == 0 or at == total
+        if at % config.log_every == 0 or is_judged:
             record = {
                 "batch": at,
                 "bbce": sums[0] / n,
@@ -115,17 +119,17 @@ def train(
                 "tau": network.tau,
                 "s_per_batch": (time.monotonic() - began) / n,
             }
-            if at % config.validate_every == 0 or at == total:
-                record |= asdict(validate(network, dev_tracks, mel))
+            if is_judged and dev_tracks:
+                record |= {name: value for name, value in asdict(validate(network, dev_tracks, mel)).items() if value is not None}
             _log(folder, record, watch)
-            sums, began = [0.0, 0.0], time.monotonic()
+            sums, n, began = [0.0, 0.0], 0, time.monotonic()
         if at % config.save_every == 0 or at == total:
             _save(folder, config, network, optimizer, at)
     return network.eval()
 
 
 def begin_tuning(network: IcSyncNet) -> None:
-    """Turns DropBlock off and leaves only batch norm to be trained (drop-and-tune). Source: IC-SyncNet §3.1."""
+    """Turns DropBlock off and leaves only batch norm and tau to be trained (drop-and-tune). Source: IC-SyncNet §3.1, tau is ours."""
     network.set_dropblock_rate(0.0)
     for parameter in network.parameters():
         parameter.requires_grad_(False)
@@ -157,13 +161,13 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
 
 
 def _stream(batches: WindowBatches) -> Iterator[tuple[Tensor, Tensor]]:
+    # A forked process that inherits OpenCV's pool waits for ever for threads it does not have, so this one gives the pool up first.
+    cv2.setNumThreads(1)
     # One process prepares batches while this one computes; a second one would only take its cores.
     return iter(DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4, worker_init_fn=_one_thread))
 
 
 def _one_thread(_worker: int) -> None:
-    import cv2
-
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
@@ -179,14 +183,21 @@ def _save(folder: Path, config: TrainConfig, network: IcSyncNet, optimizer: torc
     state = {"config": asdict(config), "network": network.state_dict(), "optimizer": optimizer.state_dict(), "done": done}
     torch.save(state, aside)
     aside.replace(folder / STATE)
-    header = Header(
-        name=config.net,
-        config=asdict(network.config),
-        tau=network.tau,
-        mel=asdict(MelFrontEnd()),
-        trained={**asdict(config), "batches": done},
-    )
+    trained = {**asdict(config), "batches": done}
+    header = Header(config.net, asdict(network.config), network.tau, mel=asdict(MelFrontEnd()), trained=trained)
     store(folder / WEIGHTS, network, header)
+
+
+def refuse_other_settings(folder: Path, config: TrainConfig, then: Mapping[str, object]) -> None:
+    """Nothing, when the run in the folder, which had the settings `then`, can go on with these.
+
+    Raises:
+        UsageError: a setting that changes the weights is another one.
+    """
+    now, before = json.loads(json.dumps(asdict(config))), json.loads(json.dumps(then))
+    changed = [f"{key}: {before.get(key)!r} -> {now[key]!r}" for key in now if key not in _FREE and now[key] != before.get(key)]
+    if changed:
+        raise UsageError(f"{folder} holds a run with other settings ({'; '.join(changed)}); choose another folder")
 
 
 def _resume(folder: Path, config: TrainConfig, network: IcSyncNet, optimizer: torch.optim.Optimizer) -> int:
@@ -194,12 +205,7 @@ def _resume(folder: Path, config: TrainConfig, network: IcSyncNet, optimizer: to
     if not (folder / STATE).exists():
         return 0
     state = torch.load(folder / STATE, weights_only=True)
-    now = json.loads(json.dumps(asdict(config)))
-    then = json.loads(json.dumps(state["config"]))
-    free = {"n_threads", "log_every", "save_every", "validate_every"}
-    changed = [f"{key}: {then.get(key)!r} -> {now[key]!r}" for key in now if key not in free and now[key] != then.get(key)]
-    if changed:
-        raise UsageError(f"{folder} holds a run with other settings ({'; '.join(changed)}); choose another folder")
+    refuse_other_settings(folder, config, state["config"])
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["done"])

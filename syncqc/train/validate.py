@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from syncqc.clock import DEFAULT_W, SAMPLES_PER_IMAGE, WINDOW_IMAGES, WINDOW_MEL, first_mel_column, n_windows
+from syncqc.clock import ALIGNED_MEL, CONTEXT_MEL, DEFAULT_W, SAMPLES_PER_IMAGE, WINDOW_IMAGES, WINDOW_MEL, first_mel_column, n_windows
 from syncqc.measure.similarity import mean_curve, similarity_matrix, validity
 from syncqc.media.mel import MelFrontEnd, mel_columns, reach
 from syncqc.nets.ic_syncnet import IcSyncNet
@@ -27,16 +27,17 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Validation:
-    """Shares 0-1 over tracks of at least 3 s."""
+    """Means over tracks, shares 0-1; None where no track could be judged."""
 
-    window_accuracy: float
+    window_accuracy: float | None
     """Windows (K = 5) whose best shift lies within 1 of the track's own offset."""
-    halves_agree: float
+    halves_agree: float | None
     """Tracks whose halves have offsets within 1 of each other."""
-    true_over_foreign: float
-    """Pairs in which the track's own sound scores higher than another speaker's at its best shift."""
-    mean_margin: float
+    true_over_foreign: float | None
+    """Tracks whose own sound scores higher than another speaker's, each at its best shift."""
+    mean_margin: float | None
     n_tracks: int
+    """Tracks that were judged at all."""
 
 
 @torch.no_grad()
@@ -57,7 +58,7 @@ def embed_track(network: IcSyncNet, cache: CropCache, entry: Entry, mel: MelFron
     starts = [first_mel_column(j) - zero for j in range(-w, n + w)]
     mels = np.stack([columns[None, start : start + WINDOW_MEL] for start in starts])
     audio = network.embed_audio(torch.from_numpy(mels)).numpy()
-    valid = np.array([has_sound[start + 8 : start + 24].all() for start in starts])
+    valid = np.array([has_sound[start + CONTEXT_MEL :][:ALIGNED_MEL].all() for start in starts])
     return video, audio, valid
 
 
@@ -81,8 +82,21 @@ def validate(network: IcSyncNet, tracks: Sequence[tuple[CropCache, Entry]], mel:
         sides = [mean_curve(matrix[:, part], is_valid[:, part]) for part in (slice(None, middle), slice(middle, None))]
         if not any(np.isnan(side).all() for side in sides):
             halves.append(abs(int(np.nanargmax(sides[0])) - int(np.nanargmax(sides[1]))) <= 1)
-        other_audio = embedded[(i + 7) % len(embedded)][1]
-        n = min(len(video), len(other_audio) - 2 * w)
-        other = similarity_matrix(video[:n], other_audio[: n + 2 * w]).mean(axis=1)
-        foreign.append(np.nanmax(curve) > other.max())
-    return Validation(float(np.mean(windows)), float(np.mean(halves)), float(np.mean(foreign)), float(np.mean(margins)), len(windows))
+        stranger = _stranger([entry.speaker for _, entry in tracks], i)
+        if stranger is not None:
+            _, sound, has_sound = embedded[stranger]
+            n = min(len(video), len(sound) - 2 * w)
+            other = mean_curve(similarity_matrix(video[:n], sound[: n + 2 * w]), validity(has_sound[: n + 2 * w], w))
+            if not np.isnan(other).all():
+                foreign.append(bool(np.nanmax(curve) > np.nanmax(other)))
+    return Validation(_mean(windows), _mean(halves), _mean(foreign), _mean(margins), len(windows))
+
+
+def _stranger(speakers: Sequence[str], i: int) -> int | None:
+    """A track of another speaker than track `i`, some way down the list, where the next clips of the same speaker are over."""
+    others = (k % len(speakers) for k in range(i + 7, i + 7 + len(speakers)))
+    return next((k for k in others if speakers[k] != speakers[i]), None)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None

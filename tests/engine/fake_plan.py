@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -142,7 +141,12 @@ class FakeScore(Stage):
                 raise RuntimeError("cannot score this")
             for track in part.tracks:
                 value = float(track.crops.mean()) / 255 * self.gain + float(part.mel.columns.mean())
-                track.row |= {"margin": value, "offset_frames": int(track.crops.sum()) % 7, "probability_in_sync": value / 2, "n_windows": 6}
+                track.row |= {
+                    "margin": value,
+                    "offset_frames": int(track.crops.sum()) % 7,
+                    "probability_in_sync": value / 2,
+                    "n_windows": 6,
+                }
                 track.similarity = np.full((31, 6), value, np.float16)
         return parts
 
@@ -166,7 +170,7 @@ def fake_clips(*behaviours: str) -> list[Clip]:
 
 
 def score_into(out: Path, n_clips: int, slowness_s: float) -> None:
-    """A whole run with a journal, as a process of its own can do it: ``python fake_plan.py OUT N_CLIPS SLOWNESS_S``."""
+    """A whole run with a journal, as a process of its own can do it."""
     from syncqc.engine import journal as journals
     from syncqc.engine.local import run_local
 
@@ -179,7 +183,3 @@ def score_into(out: Path, n_clips: int, slowness_s: float) -> None:
         for result in run_local(plan, missing, workers=1, in_order=False, keep_similarity=True):
             journal.add(result)
         journal.finish()
-
-
-if __name__ == "__main__":
-    score_into(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
 import sys
 import time
@@ -65,6 +64,14 @@ def test_a_process_that_died_between_two_clips_is_no_clips_fault(reader: Isolate
     assert [part.failure for part in reader.parts(fake_clips("ok-1")[0])] == [None]
 
 
+def test_a_clip_whose_parts_nobody_took_does_not_spill_into_the_next(reader: IsolatedReader) -> None:
+    many, one = fake_clips("ok-20", "ok-1")
+    parts = reader.parts(many)
+    next(parts)
+    del parts
+    assert [(part.clip.clip_id, part.part_index) for part in reader.parts(one)] == [(one.clip_id, 0)]
+
+
 def test_what_is_logged_there_is_logged_here(reader: IsolatedReader, caplog: pytest.LogCaptureFixture) -> None:
     list(reader.parts(fake_clips("raise-0")[0]))
     (record,) = caplog.records
@@ -117,8 +124,12 @@ def is_running(pid: int) -> bool:
 
 def test_nothing_is_left_open_after_many_restarts() -> None:
     one = IsolatedReader(NEAR)
-    n_before = len(os.listdir("/proc/self/fd"))
+    n_before = n_open_files()
     for clip in fake_clips("exit-0", "exit-0", "exit-0"):
         list(one.parts(clip))
     one.close()
-    assert len(os.listdir("/proc/self/fd")) == n_before
+    assert n_open_files() == n_before
+
+
+def n_open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))

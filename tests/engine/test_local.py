@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,11 +62,11 @@ def test_a_wrong_setting_is_told_before_the_first_result_is_asked_for(plan: Plan
 
 
 def test_stopping_half_way_leaves_no_process_and_no_file_open() -> None:
-    n_before = len(os.listdir("/proc/self/fd"))
+    n_before = n_open_files()
     results = run_local(fake_plan(), fake_clips(*["ok-3"] * 50), workers=2)
     next(results)
     results.close()  # type: ignore[attr-defined]
-    assert len(os.listdir("/proc/self/fd")) == n_before
+    assert n_open_files() == n_before
 
 
 def test_face_lines_and_matrices_carry_the_keys_of_their_rows() -> None:
@@ -80,3 +80,7 @@ def test_face_lines_and_matrices_carry_the_keys_of_their_rows() -> None:
 
 def test_without_clips_there_are_no_results() -> None:
     assert list(run_local(fake_plan(), [])) == []
+
+
+def n_open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))

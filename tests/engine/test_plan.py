@@ -47,7 +47,9 @@ def test_a_plan_that_fits_together_passes() -> None:
     ("plan", "reason"),
     [
         pytest.param(Plan(FakeRead(), [], [FakeScore()]), "FakeScore reads 'crops', which no stage before it writes", id="never written"),
-        pytest.param(Plan(FakeRead(), [FakeFaces(), FakeScore()], [Odd()]), "Odd reads 'images', which stays in the process", id="does not travel"),
+        pytest.param(
+            Plan(FakeRead(), [FakeFaces(), FakeScore()], [Odd()]), "Odd reads 'images', which stays in the process", id="does not travel"
+        ),
         pytest.param(Plan(FakeRead(), [FakeFaces()], [], [FakePool()]), "FakePool reads 'offset_frames', which no stage", id="closing"),
         pytest.param(Plan(FakeRead(), [FakeScore(), FakeFaces()]), "FakeScore reads 'crops'", id="wrong order"),
     ],

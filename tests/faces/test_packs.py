@@ -31,6 +31,12 @@ def test_without_a_root_it_is_looked_for_where_insightface_looks(tmp_path: Path,
     assert find_pack("antelopev2") == pack
 
 
+def test_without_a_root_the_missing_pack_is_named_with_that_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(UsageError, match=rf"in {tmp_path}/\.insightface/models/buffalo_l; download"):
+        find_pack("buffalo_l")
+
+
 def test_a_given_root_is_the_only_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     pack = tmp_path / ".insightface" / "models" / "buffalo_l"

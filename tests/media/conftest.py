@@ -11,8 +11,9 @@ The files are made by the ffmpeg program, which is not the decoder under test.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -40,8 +41,8 @@ def picture(number: int, width: int = 64, height: int = 48) -> np.ndarray:
 def number_of(image: np.ndarray) -> int:
     """The number that a picture stands for, after compression and scaling."""
     edges = np.linspace(0, image.shape[1], N_BITS + 1).round().astype(int)
-    means = [image[:, a + (b - a) // 4 : b - (b - a) // 4].mean() for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    assert all(mean < 90 or mean > 166 for mean in means), f"not a picture of ours: {means}"
+    means = [image[:, a + (b - a) // 4 : b - (b - a) // 4].mean() for a, b in itertools.pairwise(edges)]
+    assert all(mean < 100 or mean > 155 for mean in means), f"not a picture of ours: {means}"
     return sum(int(mean > 128) << b for b, mean in enumerate(means))
 
 
@@ -73,12 +74,12 @@ def chirps_in(samples: np.ndarray, first_sample: int = 0) -> list[float]:
         a, b, c = (score[min(max(i, 0), len(score) - 1)] for i in (peak - 1, peak, peak + 1))
         found.append((first_sample + peak + 0.5 * (a - c) / (a - 2 * b + c)) / SOUND_RATE_HZ)
         score[max(0, peak - 400) : peak + 400] = 0
-    return sorted(found)
+    return sorted(float(time_s) for time_s in found)
 
 
 @dataclass(frozen=True)
 class Source:
-    """What goes into a file; pictures at `fps`, of which those in `kept` are taken with their times (None: all)."""
+    """What goes into a file: pictures at a constant rate, or those of them that are `kept`, and sound."""
 
     fps: Fraction = Fraction(25)
     n_pictures: int | None = None
@@ -86,6 +87,7 @@ class Source:
     width: int = 64
     height: int = 48
     kept: tuple[int, ...] | None = None
+    """Pictures that stay, at their own times; None: all."""
     rate_hz: int = 16_000
     n_channels: int = 1
     sound_s: float = 2.0
@@ -99,6 +101,10 @@ class Source:
         return int(self.sound_s * self.fps) if self.n_pictures is None else self.n_pictures
 
 
+H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-threads", "1")
+DEFAULTS = {".avi": ("-c:v", "mpeg4", "-q:v", "2", "-c:a", "libmp3lame"), ".wav": ("-c:a", "pcm_s16le")}
+
+
 @dataclass
 class Maker:
     """Makes files in a folder; the same order gives the same file without running ffmpeg again."""
@@ -106,58 +112,64 @@ class Maker:
     folder: Path
     _made: dict[str, Path] = field(default_factory=dict)
 
-    def clip(self, suffix: str, source: Source, *output: str, before_sound: Sequence[str] = (), before_video: Sequence[str] = ()) -> Path:
-        """A file with the source's pictures and sound, written with ffmpeg's options `output`."""
-        key = repr((suffix, source, output, tuple(before_sound), tuple(before_video)))
-        if key not in self._made:
-            path = self.folder / (hashlib.sha256(key.encode()).hexdigest()[:16] + suffix)
-            self._run_clip(path, source, output, before_sound, before_video)
-            self._made[key] = path
-        return self._made[key]
+    def clip(self, suffix: str, *output: str, before_video: Sequence[str] = (), before_sound: Sequence[str] = (), **source: object) -> Path:
+        """A file with pictures and sound as in `Source`, written with ffmpeg's options `output`.
 
-    def _run_clip(
-        self, path: Path, source: Source, output: Sequence[str], before_sound: Sequence[str], before_video: Sequence[str]
-    ) -> None:
+        Where no codec is named it is H.264 and AAC, or MPEG-4 Part 2 and MP3 in AVI.
+        """
+        what = Source(**source)  # type: ignore[arg-type]
+        codecs = DEFAULTS.get(suffix, (*H264, "-c:a", "aac"))
+        video, sound = codecs[: codecs.index("-c:a")], codecs[codecs.index("-c:a") :]
+        given = [*(() if "-c:v" in output else video), *(() if "-c:a" in output else sound), *output]
+        out = self._path(suffix, what, given, before_video, before_sound)
+        if not out.exists():
+            self._make_clip(out, what, given, before_video, before_sound)
+        return out
+
+    def _make_clip(self, out: Path, what: Source, output: Sequence[str], before_video: Sequence[str], before_sound: Sequence[str]) -> None:
         command: list[str] = []
         raw = b""
-        if source.with_video:
-            size = f"{source.width}x{source.height}"
-            command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(source.fps), *before_video, "-i", "pipe:0"]
-            raw = b"".join(picture(i, source.width, source.height).tobytes() for i in range(source.n))
-        if source.with_audio:
-            wav = path.with_suffix(".source.wav")
-            soundfile.write(wav, sound(source.sound_s, source.rate_hz, source.chirps_s, source.n_channels), source.rate_hz, "FLOAT")
+        if what.with_video:
+            size = f"{what.width}x{what.height}"
+            command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(what.fps), *before_video, "-i", "pipe:0"]
+            raw = b"".join(picture(i, what.width, what.height).tobytes() for i in range(what.n))
+        if what.with_audio:
+            wav = out.with_suffix(".source.wav")
+            soundfile.write(wav, sound(what.sound_s, what.rate_hz, what.chirps_s, what.n_channels), what.rate_hz, "FLOAT")
             command += [*before_sound, "-i", str(wav)]
-        if source.kept is not None:
-            chosen = "+".join(f"eq(n,{i})" for i in source.kept)
-            command += ["-vf", f"select='{chosen}'", "-vsync", "vfr"]
-        self.ffmpeg(*command, "-shortest" if "-shortest" in output else "-y", *(o for o in output if o != "-shortest"), str(path), piped=raw)
+        if what.kept is not None:
+            chosen = "+".join(f"eq(n,{i})" for i in what.kept)
+            command += ["-vf", f"select='{chosen}'", "-fps_mode", "vfr"]
+        self.ffmpeg(*command, *output, str(out), piped=raw)
 
-    def sound(self, suffix: str, source: Source, *output: str) -> Path:
-        """A file with the source's sound alone."""
-        return self.clip(suffix, Source(**{**source.__dict__, "with_video": False}), *output)
-
-    def changed(self, path: Path, suffix: str, *options: str, before: Sequence[str] = ()) -> Path:
+    def changed(self, path: Path, suffix: str, *output: str, before: Sequence[str] = ()) -> Path:
         """A file that ffmpeg made from `path`, for instance by a cut without encoding."""
-        key = repr((path, suffix, options, tuple(before)))
-        if key not in self._made:
-            out = self.folder / (hashlib.sha256(key.encode()).hexdigest()[:16] + suffix)
-            self.ffmpeg(*before, "-i", str(path), *options, str(out))
-            self._made[key] = out
-        return self._made[key]
+        out = self._path(suffix, path, output, before)
+        if not out.exists():
+            self.ffmpeg(*before, "-i", str(path), *output, str(out))
+        return out
 
-    def ffmpeg(self, *arguments: str, piped: bytes = b"") -> bytes:
-        """Runs ffmpeg; what it printed to stdout."""
-        command = [ffmpeg_binary(), "-y", "-nostdin" if not piped else "-hide_banner", "-v", "error", *arguments]
+    def altered(self, path: Path, alter: Callable[[bytearray], bytearray], suffix: str | None = None) -> Path:
+        """A copy of `path` with its bytes altered."""
+        out = self.folder / f"altered-{len(list(self.folder.iterdir()))}{suffix or path.suffix}"
+        out.write_bytes(alter(bytearray(path.read_bytes())))
+        return out
+
+    def ffmpeg(self, *arguments: str, piped: bytes = b"") -> tuple[bytes, str]:
+        """What ffmpeg printed to stdout and stderr."""
+        command = [ffmpeg_binary(), "-y", "-hide_banner", *([] if piped else ["-nostdin"]), "-v", "info", *arguments]
         done = subprocess.run(command, input=piped or None, capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr.decode(errors="replace")
-        return done.stdout
+        errors = done.stderr.decode(errors="replace")
+        assert done.returncode == 0, errors
+        return done.stdout, errors
+
+    def _path(self, suffix: str, *what: object) -> Path:
+        return self.folder / (hashlib.sha256(repr(what).encode()).hexdigest()[:16] + suffix)
 
     picture = staticmethod(picture)
     number_of = staticmethod(number_of)
-    chirp = staticmethod(chirp)
     chirps_in = staticmethod(chirps_in)
-    source = Source
+    sound = staticmethod(sound)
 
 
 @pytest.fixture(scope="session")

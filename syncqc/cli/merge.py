@@ -1,0 +1,102 @@
+"""``syncqc merge``: the manifests of several shares of one dataset become one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syncqc.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def merge(
+    manifests: Annotated[list[Path], typer.Argument(help="Manifests of `syncqc score --shard i/n`.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The manifest to write.")] = Path("manifest.parquet"),
+    force: Annotated[bool, typer.Option("--force", help="Replace a manifest that is already there.")] = False,
+) -> None:
+    """Puts the MANIFESTS of several shares, made with the same settings, into one."""
+    known = [_checked(path) for path in manifests]
+    _check_place(manifests, out, force)
+    _compare(manifests, known)
+    _refuse_common_clips(manifests)
+    made_by = {**known[0], "settings": {**known[0]["settings"], "shard": None}}
+    n_rows = _write(manifests, out, made_by)
+    for missing in _missing([str(one["settings"].get("shard")) for one in known]):
+        typer.echo(f"warning: share {missing} is not among them", err=True)
+    typer.echo(f"{len(manifests)} manifests, {n_rows} rows; {out}")
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    from syncqc.manifest.store import provenance
+
+    parts = path.with_name(path.name + ".parts")
+    if next(parts.glob("rows-*.parquet"), None) is not None:
+        raise UsageError(f"{path} is not finished; run its `syncqc score` again first")
+    return provenance(path)
+
+
+def _check_place(manifests: list[Path], out: Path, force: bool) -> None:
+    from syncqc.manifest.store import provenance
+
+    if out.suffix != ".parquet":
+        raise UsageError(f"--out must name a .parquet file, not {out}")
+    if out.resolve() in {path.resolve() for path in manifests}:
+        raise UsageError(f"{out} is one of the manifests to merge; choose another --out")
+    if out.exists():
+        provenance(out)
+        if not force:
+            raise UsageError(f"{out} is already there; --force replaces it")
+    if not out.parent.is_dir():
+        raise UsageError(f"there is no folder {out.parent}")
+
+
+def _compare(manifests: list[Path], known: list[dict[str, Any]]) -> None:
+    first = known[0]["settings"]
+    for path, one in zip(manifests, known, strict=True):
+        settings = one["settings"]
+        for name in sorted(first.keys() | settings.keys()):
+            if name != "shard" and first.get(name) != settings.get(name):
+                raise UsageError(
+                    f"{manifests[0]} and {path} were made with different settings: {name} {first.get(name)!r} and {settings.get(name)!r}"
+                )
+
+
+def _refuse_common_clips(manifests: list[Path]) -> None:
+    from syncqc.manifest.store import read_clip_ids
+
+    owners: dict[str, Path] = {}
+    for path in manifests:
+        for clip_id in set(read_clip_ids([path])):
+            if clip_id in owners:
+                raise UsageError(f"the clip {clip_id!r} is in both {owners[clip_id]} and {path}")
+            owners[clip_id] = path
+
+
+def _write(manifests: list[Path], out: Path, made_by: dict[str, Any]) -> int:
+    from syncqc.manifest import store
+    from syncqc.manifest.columns import TRACKS_SCHEMA, schema
+
+    beside: list[tuple[Any, pa.Schema]] = [
+        (store.tracks_path, TRACKS_SCHEMA),
+        (store.similarity_path, store.SIMILARITY_SCHEMA),
+    ]
+    for place, of in beside:
+        there = [place(path) for path in manifests if place(path).exists()]
+        if there:
+            store.merge(there, place(out), of, made_by)
+    return store.merge(manifests, out, schema(), made_by)
+
+
+def _missing(shards: list[str]) -> list[str]:
+    """The shares i/n that nobody brought, where all are shares of the same n."""
+    found = [re.fullmatch(r"(\d+)/(\d+)", shard) for shard in shards]
+    counts = {match[2] for match in found if match}
+    if len(counts) != 1 or not all(found):
+        return []
+    n = int(counts.pop())
+    return [f"{i}/{n}" for i in range(1, n + 1) if f"{i}/{n}" not in shards]
