@@ -90,7 +90,7 @@ def calibrate(
     ] = None,
     detector: _Detector = None,
 ) -> None:
-    """Fits the map to `probability_in_sync` on SOURCE and writes MODEL with it to OUT."""
+    """Fits the temperature and the map to `probability_in_sync` on SOURCE and writes MODEL with them to OUT."""
     check_file(out, ".safetensors")
     clips, detector = _checked(model, source, detector)
     _refuse_other_weights(out, model)
@@ -99,14 +99,16 @@ def calibrate(
 
     from syncqc.nets.checkpoint import load, store
     from syncqc.train.calibrate import calibrate as fitted
-    from syncqc.train.calibrate import cross_validated, labelled
+    from syncqc.train.calibrate import cross_validated, labelled, row_tau
     from syncqc.train.stretches import EvalSettings, Measuring
 
     score, tracks, left_out = _matrices(model, clips, detector, EvalSettings())
-    items = labelled(tracks, Measuring.of(score))
+    measuring = Measuring.of(score)
+    measuring = replace(measuring, tau=row_tau(labelled(tracks, measuring), measuring.tau))
+    items = labelled(tracks, measuring)
     reliability = cross_validated(items)
     loaded = load(model)
-    changed: dict[str, Any] = {"calibration": fitted(items).to_json()}
+    changed: dict[str, Any] = {"tau": measuring.tau, "calibration": fitted(items).to_json()}
     changed |= {key: value for key, value in (("zero_offset_frames", zero), ("name", name)) if value is not None}
     try:
         store(out, loaded.network, replace(loaded.header, **changed))
@@ -114,8 +116,8 @@ def calibrate(
         raise UsageError(f"cannot write {out}: {error.strerror}") from None
     typer.echo(_left_out_in_words(left_out))
     typer.echo(
-        f"fitted on {len(items)} stretches of {reliability.n_speakers} speakers; on left-out speakers the expected error is "
-        f"{reliability.expected_error:.3f} and the AUC {reliability.auc:.3f}; {out}"
+        f"tau {measuring.tau:.3f} (learnt: {loaded.network.tau:.3f}); fitted on {len(items)} stretches of {reliability.n_speakers} speakers; "
+        f"on left-out speakers the expected error is {reliability.expected_error:.3f} and the AUC {reliability.auc:.3f}; {out}"
     )
 
 
@@ -188,7 +190,8 @@ def _matrices(model: str, clips: list[Clip], detector: str, settings: EvalSettin
     score.open()
     labelled = [(clip, clip.dataset or "", clip.speaker or clip.clip_id) for clip in clips]
     left_out: Counter[str] = Counter()
-    read = track(labelled, "reading", transient=True, console=Console(stderr=True))
+    console = Console(stderr=True)
+    read = track(labelled, "reading", transient=True, console=console, disable=not console.is_terminal)
     tracks = list(matrices(read, score, detector, settings, left_out))
     if not tracks:
         n = len(clips)

@@ -163,7 +163,9 @@ def _cached(clips: list[Clip], folder: Path, what: str) -> CropCache:
     make_folder(folder)
     write_text(folder / CLIPS, told + "\n")
     labelled = [(clip, clip.dataset or "", clip.speaker or clip.clip_id) for clip in clips]
-    read = track(build(labelled, folder, CacheShape()), f"reading {what}", total=len(labelled), console=Console(stderr=True))
+    console = Console(stderr=True)
+    built = build(labelled, folder, CacheShape())
+    read = track(built, f"reading {what}", total=len(labelled), console=console, disable=not console.is_terminal)
     n_empty = sum(n == 0 for _, n in read)
     typer.echo(f"{what}: {len(clips)} read, {n_empty} without a usable face track")
     if n_empty == len(clips):
@@ -209,15 +211,17 @@ def _examples(caches: list[CropCache], settings: TrainConfig, cleaner: LoadedNet
 
 
 class _Bar:
-    """A progress bar with losses and the last validation."""
+    """Losses and the last validation: beside a progress bar on a terminal, a line per record elsewhere."""
 
     def __init__(self, total: int, done: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+        self._console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._progress = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
         self._task = self._progress.add_task("starting", total=total, completed=done)
+        self._total = total
         self._validation = ""
 
     def __enter__(self) -> _Bar:
@@ -228,9 +232,11 @@ class _Bar:
         self._progress.stop()
 
     def show(self, record: dict[str, float]) -> None:
-        """Moves the bar to the record's batch."""
+        """Moves the bar to the record's batch, or writes a line."""
         windows, halves = record.get("window_accuracy"), record.get("halves_agree")
         if windows is not None:
             self._validation = f" | windows right {windows:.1%}" + ("" if halves is None else f", halves agree {halves:.1%}")
         text = f"BBCE {record['bbce']:.3f} InfoNCE {record['nce']:.3f} tau {record['tau']:.3f}{self._validation}"
         self._progress.update(self._task, completed=record["batch"], description=text)
+        if not self._console.is_terminal:
+            typer.echo(f"{record['batch']:.0f}/{self._total} {text}", err=True)

@@ -97,11 +97,10 @@ class Part:
     def rows(self) -> list[Row]:
         """One row per track, or one row for a part without tracks; clip, part and track columns merged.
 
-        A part's failure stands in each of its rows unless the track has its own.
+        A part's failure stands in each of its rows, unless the track has its own or was measured before the part failed.
         """
         shared: Row = {**self.clip.row(), "part_index": self.part_index, "n_parts": self.n_parts, **self.row}
-        if self.failure is not None:
-            shared |= {"failure": str(self.failure), "detail": self.detail}
+        failed: Row = {} if self.failure is None else {"failure": str(self.failure), "detail": self.detail}
         if not self.tracks:
-            return [shared]
-        return [{**shared, **track.row} for track in self.tracks]
+            return [shared | failed]
+        return [{**shared, **({} if "offset_frames" in track.row else failed), **track.row} for track in self.tracks]

@@ -5,11 +5,13 @@ Knows the network and the measures; crops and mel come to it ready made. Never s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from syncqc.clock import (
     ALIGNED_MEL,
@@ -43,7 +45,8 @@ class Score(Stage):
     """Shifts of up to so many images are tried; where the best is the edge, twice as many."""
     min_windows: int = 10
     """Tracks with fewer windows (of five images) are not measured."""
-    batch: int = 128
+    batch: int = field(default=32, metadata={"is_setting": False})
+    """Windows embedded at once; changes no number. The last batch is filled up, because memory is kept for every size met."""
     keep_similarity: bool = False
     measures: MeasureSettings = MeasureSettings()
     _net: LoadedNet | None = field(default=None, repr=False, compare=False)
@@ -125,14 +128,11 @@ class Score(Stage):
     def embed_video(self, crops: U8) -> F32:
         """Embeddings (n, d) of all windows of crops (n + 4, height, width, 3)."""
         assert self._net is not None
+        network = self._net.network
         # (n + 4, 3, h, w) -> windows (n, 15, h, w): images in order, colours of each together.
         images = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2)))
         windows = images.unfold(0, WINDOW_IMAGES, 1).permute(0, 4, 1, 2, 3).flatten(1, 2)
-        done = []
-        for start in range(0, len(windows), self.batch):
-            chunk = windows[start : start + self.batch].to(self._device).float() / 255
-            done.append(self._net.network.embed_video(chunk.contiguous(memory_format=torch.channels_last)).cpu().numpy())
-        return np.concatenate(done)
+        return self._embed(lambda chunk: network.embed_video(chunk.float() / 255), windows)
 
     @torch.inference_mode()
     def embed_audio(self, mel: Mel, first_window: int, n: int) -> tuple[F32, Bools]:
@@ -144,10 +144,17 @@ class Score(Stage):
             raise ValueError(f"the mel reaches too little beyond its part for w = {self.w}")
         columns = torch.from_numpy(mel.columns)
         windows = columns.unfold(0, WINDOW_MEL, 1).transpose(1, 2)[starts][:, None]
-        done = []
-        for start in range(0, len(windows), self.batch):
-            chunk = windows[start : start + self.batch].to(self._device)
-            done.append(self._net.network.embed_audio(chunk.contiguous(memory_format=torch.channels_last)).cpu().numpy())
         centre = CONTEXT_MEL + np.arange(ALIGNED_MEL)
         has_sound = np.asarray(mel.is_present[starts[:, None] + centre].all(axis=1), np.bool_)
-        return np.concatenate(done), has_sound
+        return self._embed(self._net.network.embed_audio, windows), has_sound
+
+    def _embed(self, embed: Callable[[Tensor], Tensor], windows: Tensor) -> F32:
+        done = []
+        for start in range(0, len(windows), self.batch):
+            chunk = windows[start : start + self.batch]
+            n = len(chunk)
+            if n < self.batch:
+                chunk = torch.cat([chunk, chunk[-1:].expand(self.batch - n, *chunk.shape[1:])])
+            chunk = chunk.to(self._device).contiguous(memory_format=torch.channels_last)
+            done.append(embed(chunk)[:n].cpu().numpy())
+        return np.concatenate(done)

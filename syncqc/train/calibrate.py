@@ -1,4 +1,4 @@
-"""The map from a row's numbers to `probability_in_sync`, fitted on speakers the network never saw, and how far it can be trusted.
+"""The temperature and the map to `probability_in_sync`, fitted on speakers the network never saw, and how far they can be trusted.
 
 Positives are stretches with their own sound, moved or not; negatives have the speech of another speaker: as many of both. Half of
 them are whole rows as ``syncqc score`` cuts them, the others are shorter, as rows are where a face comes and goes.
@@ -68,6 +68,26 @@ def _pairs(stretch: Stretch, most: int, turn: int) -> list[Labelled]:
 def _turned(items: list[Sync], turn: int) -> list[Sync]:
     at = turn % max(1, len(items))
     return items[at:] + items[:at]
+
+
+def row_tau(items: Sequence[Labelled], tau: float) -> float:
+    """The temperature at which `probability_at_offset` fits own and foreign sound best, both weighing one half.
+
+    The temperature a network learns speaks of single windows; the mean of many windows says far more than one, so that with the
+    learnt one even the best rows stay far from the 0.9 that filters ask for. `tau` is the one the items were measured with.
+
+    Raises:
+        UsageError: nobody has both own and foreign sound.
+    """
+    _refuse_few(items, 1)
+    truth = _truth(items)
+    probabilities = np.clip([sync.probability_at_offset for _, sync, _ in items], 1e-12, 1 - 1e-12)
+    cosines = (np.log(probabilities) - np.log1p(-probabilities)) * tau
+    signed = np.where(truth, cosines, -cosines)
+    weights = np.where(truth, 1 / truth.sum(), 1 / (~truth).sum())
+    candidates = np.geomspace(0.005, 0.5, 200)
+    losses = [float((weights * np.logaddexp(0, -signed / candidate)).sum()) for candidate in candidates]
+    return float(candidates[int(np.argmin(losses))])
 
 
 def calibrate(items: Sequence[Labelled]) -> Calibration:

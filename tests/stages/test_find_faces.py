@@ -112,6 +112,8 @@ def test_a_face_that_comes_later_has_its_own_times_and_share(finder: SquareFinde
     part = part_of(images, first_image=100)
     (track,) = opened(every=5)([part])[0].tracks
     assert (track.first_image, track.n_images) == (120, 20)
+    # The face appears with the mouth of image 0, and each of its crops shows its own image.
+    assert track.crops[:, 23:25, 46:50, 1].mean(axis=(1, 2)) == pytest.approx(np.arange(20), abs=1)
     assert (track.row["start_s"], track.row["end_s"], track.row["face_share"]) == (4.8, 5.6, 0.5)
 
 

@@ -60,6 +60,12 @@ def test_where_a_failure_stands(tracks: tuple[Track, ...], expected: list[tuple[
     assert {type(row["failure"]) for row in rows} == {str}
 
 
+def test_a_track_that_was_measured_before_its_part_failed_keeps_its_numbers_and_has_no_failure() -> None:
+    broken = part(track(offset_frames=2), track())
+    broken.fail(Failure.CRASHED, "the second one")
+    assert [(row.get("offset_frames"), row.get("failure")) for row in broken.rows()] == [(2, None), (None, "crashed")]
+
+
 def test_the_first_failure_stays() -> None:
     failed = part()
     failed.fail(Failure.NO_AUDIO, "no sound")

@@ -74,7 +74,7 @@ def test_the_best_synced_measured_track_of_each_part_is_chosen(rows: list[Row], 
         "none confident",
         "no calibration",
         "all failed",
-    ],  # fmt: skip
+    ],
 )
 def test_the_clips_offset_is_voted_by_confident_parts(rows: list[Row], offset: int | None, is_drifting: bool | None) -> None:
     voted, _, drifting = pooled(*rows)
