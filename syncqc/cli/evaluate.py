@@ -116,7 +116,8 @@ def calibrate(
         raise UsageError(f"cannot write {out}: {error.strerror}") from None
     typer.echo(_left_out_in_words(left_out))
     typer.echo(
-        f"tau {measuring.tau:.3f} (learnt: {loaded.network.tau:.3f}); fitted on {len(items)} stretches of {reliability.n_speakers} speakers; "
+        f"tau {measuring.tau:.3f} (learnt: {loaded.network.tau:.3f}); "
+        f"fitted on {len(items)} stretches of {reliability.n_speakers} speakers; "
         f"on left-out speakers the expected error is {reliability.expected_error:.3f} and the AUC {reliability.auc:.3f}; {out}"
     )
 

@@ -42,6 +42,7 @@ _WIDEST_OPENING = 0.30
 """Lip distance at opening 1, as a share of the mouth's width at rest."""
 _REST_WIDTH = 0.82
 """Width of the mouth at rest as a share of the smile's."""
+_CONTRAST = 0.75
 _CAVITY_RGB, _TEETH_RGB, _TONGUE_RGB = (42.0, 16.0, 16.0), (226.0, 216.0, 202.0), (158.0, 78.0, 76.0)
 
 
@@ -158,7 +159,7 @@ class _Lips:
     def __init__(self, mouth: Mouth, x: F32) -> None:
         opening, pressed = max(mouth.opening, 0.0), max(-mouth.opening, 0.0)
         rounding, spreading = max(-mouth.width, 0.0), max(mouth.width, 0.0)
-        self.half = _MOUTH_HALF_WIDTH * (_REST_WIDTH - 0.24 * rounding + 0.14 * spreading - 0.08 * opening)
+        self.half = _MOUTH_HALF_WIDTH * (_REST_WIDTH - 0.32 * rounding + 0.14 * spreading - 0.08 * opening)
         self.across = np.clip((x - _MOUTH_X) / self.half, -1.0, 1.0)
         round_ = 1.0 - self.across**2
         self.seam = _CORNER_Y + (_SEAM_Y - _CORNER_Y) * round_
@@ -188,16 +189,16 @@ class _Lips:
         """What is seen between the lips (h, w, 3)."""
         depth = y - self.upper
         gap = np.maximum(self.lower - self.upper, 0.5)
-        colour = np.broadcast_to(np.asarray(_CAVITY_RGB, np.float32), (*y.shape, 3))
+        colour = np.broadcast_to(_as_on_video(np.array(_CAVITY_RGB)).astype(np.float32), (*y.shape, 3))
         tongue_top = self.lower - (0.28 + 0.42 * self.tongue) * gap * (1 - 0.5 * self.across**2)
         tongue = np.clip(y - tongue_top, 0, 1) * (0.55 + 0.35 * self.tongue)
-        colour = colour + tongue[..., None] * (np.asarray(_TONGUE_RGB, np.float32) - colour)
+        colour = colour + tongue[..., None] * (_as_on_video(np.array(_TONGUE_RGB)).astype(np.float32) - colour)
         upper_edge = _SEAM_Y + 1.3 - 3.0 * self.across**2 - 1.6 * self.rounding
         lower_edge = self.lower - 0.7
         teeth = np.maximum(np.clip(upper_edge - y + 0.5, 0, 1), 0.85 * np.clip(y - lower_edge + 0.5, 0, 1))
         teeth = teeth * np.clip((0.78 - np.abs(self.across)) * 5, 0, 1)
         light = (0.95 - 0.6 * self.across**2) * (0.68 + 0.32 * np.clip(depth / 2.0, 0, 1))
-        bright = np.asarray(_TEETH_RGB, np.float32) * light[..., None]
+        bright = _as_on_video(np.array(_TEETH_RGB)).astype(np.float32) * light[..., None]
         return np.asarray(colour + teeth[..., None] * (bright - colour), np.float32)
 
 
@@ -216,9 +217,15 @@ def _fall(distance: F32, full: float, none: float) -> F32:
     return np.asarray(0.5 + 0.5 * np.cos(np.pi * share), np.float32)
 
 
+def _as_on_video(colour: npt.NDArray[np.generic]) -> U8:
+    """The colour with the contrast of a camera instead of a printed portrait's."""
+    return np.asarray(np.clip(_CONTRAST * (colour.astype(np.float32) - 128) + 108, 0, 255), np.uint8)
+
+
 def _portrait(is_tinted: bool) -> U8:
     """The portrait (512, 512, 3), RGB; tinted: darker hair and skin."""
-    portrait = np.asarray(skimage.data.astronaut(), np.uint8)
+    sharp = np.asarray(skimage.data.astronaut(), np.uint8)
+    portrait = _as_on_video(cv2.GaussianBlur(sharp, (0, 0), 0.6))
     if not is_tinted:
         return portrait
     mixed = portrait.astype(np.float32) @ np.array([[0.80, 0.10, 0.05], [0.15, 0.80, 0.15], [0.05, 0.10, 0.80]], np.float32)

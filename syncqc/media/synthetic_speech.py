@@ -53,8 +53,8 @@ PHONES: dict[str, Phone] = {
     "a": Phone("vowel", 0.95, 0.10, (730, 1090, 2440), voice=1.0, typical_s=0.135),
     "e": Phone("vowel", 0.58, 0.45, (530, 1840, 2480), voice=1.0, typical_s=0.12),
     "i": Phone("vowel", 0.30, 0.90, (280, 2290, 3010), voice=1.0, typical_s=0.11),
-    "o": Phone("vowel", 0.52, -0.70, (500, 880, 2400), voice=1.0, typical_s=0.125),
-    "u": Phone("vowel", 0.20, -1.00, (300, 820, 2240), voice=1.0, typical_s=0.115),
+    "o": Phone("vowel", 0.52, -0.70, (530, 1000, 2400), voice=1.0, typical_s=0.125),
+    "u": Phone("vowel", 0.12, -1.00, (340, 1100, 2300), voice=1.0, typical_s=0.115),
     "m": Phone("nasal", -0.20, 0.0, (250, 1000, 2200), voice=0.35, typical_s=0.085),
     "b": Phone("stop", -0.25, 0.0, (220, 900, 2200), voice=0.10, noise=0.10, noise_band_hz=(300, 2500), typical_s=0.085),
     "p": Phone("stop", -0.30, 0.0, (300, 900, 2200), noise=0.22, noise_band_hz=(300, 3000), typical_s=0.110),
@@ -72,7 +72,7 @@ PHONES: dict[str, Phone] = {
 }  # fmt: skip
 
 _CONSONANTS = {"m": 13, "b": 11, "p": 11, "f": 7, "v": 6, "s": 9, "sh": 6, "t": 8, "d": 8, "k": 5, "n": 7, "l": 7, "w": 6}
-_VOWELS = {"a": 34, "e": 20, "i": 17, "o": 17, "u": 12}
+_VOWELS = {"a": 44, "e": 24, "i": 12, "o": 13, "u": 7}
 
 
 @dataclass(frozen=True)
@@ -134,10 +134,10 @@ def speak(seed: int, duration_s: float) -> Speech:
 
 
 def _sounds(random: np.random.Generator, start_s: float, end_s: float) -> Iterator[Spoken]:
-    """Phrases of 4 to 9 syllables (consonant, vowel, sometimes a consonant) with pauses between them."""
+    """Phrases of 6 to 12 syllables (consonant, vowel, sometimes a consonant) with pauses between them."""
     now, last_vowel = start_s, ""
     while now < end_s:
-        for _ in range(int(random.integers(4, 10))):
+        for _ in range(int(random.integers(6, 13))):
             stress = float(random.uniform(0.7, 1.1))
             vowel = _draw(random, {v: k for v, k in _VOWELS.items() if v != last_vowel})
             symbols = [_draw(random, _CONSONANTS), vowel]
@@ -148,7 +148,7 @@ def _sounds(random: np.random.Generator, start_s: float, end_s: float) -> Iterat
                 yield Spoken(symbol, now, now + max(0.06, min(0.18, length)), stress)
                 now += max(0.06, min(0.18, length))
             last_vowel = vowel
-        pause = float(random.uniform(0.22, 0.45))
+        pause = float(random.uniform(0.20, 0.35))
         yield Spoken("-", now, now + pause, 1.0)
         now += pause
 

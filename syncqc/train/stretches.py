@@ -141,7 +141,8 @@ def matrices(
         for part in read(clip):
             find([part])
             part.images = None
-            listen([part])
+            if part.failure is None:
+                listen([part])
             reason = _reason(part, score, settings)
             if reason is not None:
                 left_out[reason] += 1

@@ -71,6 +71,11 @@ def test_all_parts_of_a_clip_get_its_one_offset(cleaned: Look) -> None:
     assert set(found.values()) == {Cleaned(3, 1.0, KEPT)}
 
 
+def test_long_parts_weigh_more(cleaned: Look) -> None:
+    found = cleaned(Face(1, 0.3, part=0, n=100), Face(7, 0.5, part=1, n=30))
+    assert found["a", 0, 0] == Cleaned(1, 1.0, KEPT)
+
+
 def test_the_parts_of_a_clip_are_long_together(cleaned: Look) -> None:
     others = [Face(0, clip=f"b{i}", n=100) for i in range(9)]
     found = cleaned(Face(5, part=0, n=30), Face(5, part=1, n=30), *others)

@@ -153,7 +153,7 @@ def test_cells_that_do_not_count_are_never_the_best() -> None:
 
 def test_shifts_beyond_w_are_no_candidates() -> None:
     one = track(0)
-    one.own[0][2] = 9.0  # offset 28
+    one.own[0][2, :10] = 9.0  # offset 28
     assert window_accuracy([one], 5, MEASURING, SETTINGS)[0] == [1.0]
 
 

@@ -166,7 +166,7 @@ def test_earlier_means_a_smaller_sample_number() -> None:
     assert moved.first_sample + int(moved.samples.argmax()) == 3200 - 2 * 640
 
 
-@pytest.mark.parametrize("mel", [None, asdict(MelFrontEnd(pre_emphasis=0.5))], ids=["default mel", "the network's own mel"])
+@pytest.mark.parametrize("mel", [None, asdict(MelFrontEnd(max_hz=6500.0))], ids=["default mel", "the network's own mel"])
 def test_the_numbers_of_a_whole_track_are_those_of_its_row(mel: dict[str, float] | None, look: Any) -> None:
     score = opened(mel=mel)
     one = part(index=1, offset=14, present=(-20, 90))
@@ -175,8 +175,10 @@ def test_the_numbers_of_a_whole_track_are_those_of_its_row(mel: dict[str, float]
     listen.open()
     (row,) = [track.row for track in score(listen([part(index=1, offset=14, present=(-20, 90))]))[0].tracks]
     (whole,) = stretches([track], None, Measuring.of(score))
-    assert (whole.own.offset_frames, whole.own.n_windows, whole.own.is_offset_at_edge) == (14, row["n_windows"], False)
-    assert row["offset_frames"] == 14
+    assert (whole.own.offset_frames, whole.own.n_windows, whole.own.is_offset_at_edge) == (
+        row["offset_frames"], row["n_windows"], row["is_offset_at_edge"],
+    )  # fmt: skip
+    assert (row["offset_frames"] == 14) == (mel is None), "another front end has other bands, and so other times"
     assert whole.own.margin == pytest.approx(row["margin"], abs=1e-6)
     assert whole.own.probability_at_offset == pytest.approx(row["probability_at_offset"], abs=1e-6)
     assert whole.duration_s == N / 25
