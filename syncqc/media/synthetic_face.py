@@ -181,7 +181,7 @@ class _Lips:
         depth_up, depth_low = y - self.upper, self.lower - y
         between = np.clip(depth_up + 0.5, 0, 1) * np.clip(depth_low + 0.5, 0, 1) * np.clip((self.lower - self.upper) / 0.8, 0, 1)
         near = np.minimum(np.abs(depth_up), np.abs(depth_low))
-        line = 0.42 * np.exp(-((near / 0.75) ** 2)) * inside
+        line = 0.18 * np.exp(-((near / 0.75) ** 2)) * inside
         skin = skin * (1 - line)[..., None]
         return np.asarray(skin + (between * inside)[..., None] * (self._inner(y) - skin), np.float32)
 
@@ -225,7 +225,7 @@ def _as_on_video(colour: npt.NDArray[np.generic]) -> U8:
 def _portrait(is_tinted: bool) -> U8:
     """The portrait (512, 512, 3), RGB; tinted: darker hair and skin."""
     sharp = np.asarray(skimage.data.astronaut(), np.uint8)
-    portrait = _as_on_video(cv2.GaussianBlur(sharp, (0, 0), 0.6))
+    portrait = _as_on_video(cv2.GaussianBlur(sharp, (0, 0), 0.8))
     if not is_tinted:
         return portrait
     mixed = portrait.astype(np.float32) @ np.array([[0.80, 0.10, 0.05], [0.15, 0.80, 0.15], [0.05, 0.10, 0.80]], np.float32)
