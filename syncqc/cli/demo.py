@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from syncqc.cli.demo_cases import Case, Row, cases, problems, signed, spoken_for
+from syncqc.cli.demo_cases import PASS_IN_WORDS, Case, Row, cases, problems, signed, spoken_for
 from syncqc.cli.lazy_default import default_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def demo(
     wrong = {case.clip_id: problems(case, rows[case.clip_id]) for case in known}
     Console().print(comparison(known, rows, wrong))
     n_passed = sum(not found for found in wrong.values())
-    typer.echo(f"{n_passed} of {len(known)} clips as drawn, {time.monotonic() - started_s:.0f} s. {last_words(out)}")
+    typer.echo(f"{n_passed} of {len(known)} clips as drawn ({PASS_IN_WORDS}), {time.monotonic() - started_s:.0f} s\n{last_words(out)}")
     if n_passed < len(known):
         raise typer.Exit(EXIT_FAILED)
 
@@ -159,7 +159,7 @@ def _share(value: object) -> str:
 def last_words(out: Path) -> str:
     """Where things are, and what to try next."""
     return (
-        f"Clips, truth and manifest are in {out}. Drawn faces and voices: they check the chain, they say nothing about real speech.\n"
+        f"Clips, truth and manifest are in {out}. Drawn faces and voices check the chain; they prove nothing about real speech.\n"
         f"\nTry next:\n"
         f"  syncqc inspect {out / 'clips' / 'late_4.mp4'}\n"
         f"  syncqc score YOUR_VIDEOS --out manifest.parquet"

@@ -48,7 +48,7 @@ def gather() -> list[ModelFacts]:
     configs |= {name: checkpoint.config_of(header) for name, header in headers.items()}
     facts = []
     for name, config in sorted(configs.items()):
-        crop = f"{config.height_px} x {config.width_px} px"
+        crop = f"{config.height_px} x {config.width_px}"
         if name not in headers:
             facts.append(ModelFacts(name, _n_parameters(config), crop))
             continue
@@ -88,9 +88,9 @@ def _summary(evaluation: Path) -> str | None:
         return None
     figures = json.loads(evaluation.read_text())["figures"]["all"]
     (line,) = [line for line in figures["by_duration"] if line["duration_s"] == SUMMARY_DURATION_S]
-    follows, lower = ("?" if line[key] is None else f"{line[key]:.0%}" for key in ("offset_follows_clips", "foreign_lower_share"))
+    agrees, lower = ("?" if line[key] is None else f"{line[key]:.0%}" for key in ("offset_agrees_with_clip", "foreign_lower_share"))
     return (
-        f"in stretches of {SUMMARY_DURATION_S:g} s the offset follows a known shift within 1 image in {follows} of clips, "
+        f"on unseen speakers {agrees} of stretches of {SUMMARY_DURATION_S:g} s have the offset of their clip within 1 image, "
         f"and foreign speech is less probable in {lower} of pairs ({line['n_clips']} clips)"
     )
 
@@ -101,11 +101,11 @@ def _show(facts: list[ModelFacts]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("network", no_wrap=True)
-    for heading in ("parameters", "mouth crop", "weights", "tau", "zero"):
+    for heading in ("size", "crop (px)", "weights", "tau", "zero"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("licence")
+    table.add_column("licence", no_wrap=True)
     for fact in facts:
         cells = (
             fact.name,
@@ -113,7 +113,7 @@ def _show(facts: list[ModelFacts]) -> None:
             fact.crop,
             "none" if fact.weights_mb is None else f"{fact.weights_mb:.1f} MB",
             "" if fact.tau is None else f"{fact.tau:.3f}",
-            "" if fact.zero_offset_frames is None else f"{fact.zero_offset_frames:+d}",
+            "" if fact.zero_offset_frames is None else f"{fact.zero_offset_frames:+d}".replace("+0", "0"),
             "" if fact.weights_mb is None else fact.licence or "not stated",
         )
         table.add_row(*map(Text, cells))

@@ -39,8 +39,9 @@ Interval = tuple[float, float]
 
 FPS_BY_NAME = {"23.976": Fraction(24000, 1001), "29.97": Fraction(30000, 1001), "59.94": Fraction(60000, 1001)}
 _MAX_OFFSET_FRAMES = int(LEAD_S * IMAGE_RATE_HZ) - 5
-_LIP_LEAD_S = 0.025
-"""In sync, lips move a little before what they do is heard: in connected speech between 20 ms after and 70 ms before.
+_LIP_LEAD_S = 0.055
+"""In sync, lips move a little before what they do is heard: in connected speech between 20 ms after and 70 ms before. Within that
+range it is a convention; this value is what networks trained on real speech read as in sync.
 
 Source: Schwartz and Savariaux, "No, there is no 150 ms lead of visual speech on auditory speech", PLoS Comput Biol 10 (2014).
 """

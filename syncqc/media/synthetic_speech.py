@@ -52,9 +52,9 @@ class Phone:
 PHONES: dict[str, Phone] = {
     "a": Phone("vowel", 0.95, 0.10, (730, 1090, 2440), voice=1.0, typical_s=0.135),
     "e": Phone("vowel", 0.58, 0.45, (530, 1840, 2480), voice=1.0, typical_s=0.12),
-    "i": Phone("vowel", 0.30, 0.90, (280, 2290, 3010), voice=1.0, typical_s=0.11),
-    "o": Phone("vowel", 0.52, -0.70, (530, 1000, 2400), voice=1.0, typical_s=0.125),
-    "u": Phone("vowel", 0.12, -1.00, (340, 1100, 2300), voice=1.0, typical_s=0.115),
+    "i": Phone("vowel", 0.30, 0.90, (380, 2100, 2800), voice=1.0, typical_s=0.11),
+    "o": Phone("vowel", 0.42, -0.40, (600, 1200, 2500), voice=1.0, typical_s=0.125),
+    "u": Phone("vowel", 0.12, -0.70, (420, 1300, 2400), voice=1.0, typical_s=0.115),
     "m": Phone("nasal", -0.20, 0.0, (250, 1000, 2200), voice=0.35, typical_s=0.085),
     "b": Phone("stop", -0.25, 0.0, (220, 900, 2200), voice=0.10, noise=0.10, noise_band_hz=(300, 2500), typical_s=0.085),
     "p": Phone("stop", -0.30, 0.0, (300, 900, 2200), noise=0.22, noise_band_hz=(300, 3000), typical_s=0.110),
@@ -68,11 +68,11 @@ PHONES: dict[str, Phone] = {
     "n": Phone("nasal", 0.22, 0.0, (250, 1500, 2500), hold=0.5, voice=0.35, tongue=0.7, typical_s=0.075),
     "l": Phone("glide", 0.36, 0.0, (360, 1300, 2700), hold=0.4, voice=0.55, tongue=0.9, typical_s=0.07),
     "w": Phone("glide", 0.05, -1.0, (300, 650, 2200), voice=0.5, typical_s=0.075),
-    "-": Phone("pause", 0.02, 0.0, (500, 1500, 2500), typical_s=0.30),
+    "-": Phone("pause", 0.0, 0.0, (500, 1500, 2500), typical_s=0.30),
 }  # fmt: skip
 
-_CONSONANTS = {"m": 13, "b": 11, "p": 11, "f": 7, "v": 6, "s": 9, "sh": 6, "t": 8, "d": 8, "k": 5, "n": 7, "l": 7, "w": 6}
-_VOWELS = {"a": 44, "e": 24, "i": 12, "o": 13, "u": 7}
+_CONSONANTS = {"m": 13, "b": 12, "p": 11, "f": 7, "v": 6, "s": 10, "sh": 4, "t": 9, "d": 9, "k": 6, "n": 8, "l": 7, "w": 4}
+_VOWELS = {"a": 44, "e": 26, "i": 11, "o": 14, "u": 5}
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Speech:
 def speak(seed: int, duration_s: float) -> Speech:
     """Random speech from LEAD_S before time 0 to LEAD_S after `duration_s`; the same for the same seed and duration."""
     sounds = tuple(_sounds(np.random.default_rng([seed, 1]), -LEAD_S, duration_s + LEAD_S))
-    return Speech(sounds, _curves(sounds, np.random.default_rng([seed, 2])))
+    return Speech(sounds, _curves(sounds))
 
 
 def _sounds(random: np.random.Generator, start_s: float, end_s: float) -> Iterator[Spoken]:
@@ -148,7 +148,7 @@ def _sounds(random: np.random.Generator, start_s: float, end_s: float) -> Iterat
                 yield Spoken(symbol, now, now + max(0.06, min(0.18, length)), stress)
                 now += max(0.06, min(0.18, length))
             last_vowel = vowel
-        pause = float(random.uniform(0.20, 0.35))
+        pause = float(random.uniform(0.15, 0.28))
         yield Spoken("-", now, now + pause, 1.0)
         now += pause
 
@@ -175,10 +175,10 @@ class _Keys:
         return np.asarray(curve, np.float64)
 
 
-def _curves(sounds: tuple[Spoken, ...], random: np.random.Generator) -> Curves:
+def _curves(sounds: tuple[Spoken, ...]) -> Curves:
     keys = {name: _Keys() for name in ("opening", "width", "tuck", "tongue", "f1", "f2", "f3")}
     for before, sound, after in zip((sounds[0], *sounds[:-1]), sounds, (*sounds[1:], sounds[-1]), strict=True):
-        _put_lips(keys, sound, _wanted(before), _wanted(after), random)
+        _put_lips(keys, sound, _wanted(before), _wanted(after))
         phone = sound.phone
         for name, value in zip(("f1", "f2", "f3"), phone.formants_hz, strict=True):
             spread = 0.15 if phone.kind == "vowel" else 0.3
@@ -198,12 +198,11 @@ def _wanted(sound: Spoken) -> float:
     return opening * sound.stress if sound.phone.kind == "vowel" else max(opening, 0.0)
 
 
-def _put_lips(keys: dict[str, _Keys], sound: Spoken, before: float, after: float, random: np.random.Generator) -> None:
+def _put_lips(keys: dict[str, _Keys], sound: Spoken, before: float, after: float) -> None:
     phone, length = sound.phone, sound.end_s - sound.start_s
     if phone.kind == "pause":
-        rest = float(random.choice([0.02, 0.12]))
         for time_s in (sound.start_s + 0.10, sound.end_s - 0.10):
-            keys["opening"].put(time_s, rest)
+            keys["opening"].put(time_s, phone.opening)
             keys["width"].put(time_s, 0.0)
     elif phone.opening < 0:
         # Shut exactly from the first to the last moment of the closure.

@@ -34,7 +34,7 @@ class Speaker:
 
     pitch_hz: float
     formant_scale: float
-    """1 for a man's vocal tract, about 1.17 for a woman's."""
+    """1 for a man's vocal tract, about 1.17 for a woman's, more for a child's."""
     breath: float = 0.03
     """Amplitude of the noise in the glottal source."""
     noise_floor: float = 0.001
@@ -42,12 +42,12 @@ class Speaker:
 
 
 def speaker(seed: int, *, is_man: bool = False) -> Speaker:
-    """A woman's voice, as the drawn face is a woman's, or a man's; the same for the same seed."""
+    """A deep voice from a short vocal tract, or a man's voice; the same for the same seed."""
     random = np.random.default_rng([seed, 3])
-    height, breath = float(random.uniform(0.0, 1.0)), float(random.uniform(0.02, 0.05))
+    height, breath = float(random.uniform(0.0, 1.0)), float(random.uniform(0.05, 0.1))
     if is_man:
         return Speaker(95.0 + 40.0 * height, 1.0 + 0.04 * height, breath)
-    return Speaker(175.0 + 55.0 * height, 1.13 + 0.07 * height, breath)
+    return Speaker(135.0 + 40.0 * height, 1.22 + 0.06 * height, breath)
 
 
 def voice(speech: Speech, who: Speaker, seed: int) -> F64:

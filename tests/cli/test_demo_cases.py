@@ -32,7 +32,7 @@ VERDICTS = {
     "one image off is near enough": (IN_SYNC, [row(offset_frames=2)], []),
     "two images off": (IN_SYNC, [row(offset_frames=5)], ["offset +5 instead of +3"]),
     "wrong sign": (IN_SYNC, [row(offset_frames=-3)], ["offset -3 instead of +3"]),
-    "offscreen near enough": (OFFSCREEN, [row(offscreen_ratio=0.48)], []),
+    "offscreen near enough": (OFFSCREEN, [row(offscreen_ratio=0.55)], []),
     "offscreen missed": (OFFSCREEN, [row(offscreen_ratio=0.1)], ["offscreen 0.10 instead of 0.40"]),
     "offscreen null": (OFFSCREEN, [row(offscreen_ratio=None)], ["offscreen null instead of 0.40"]),
     "frozen": (FROZEN, [row(offscreen_ratio=0.41, frozen_ratio=0.4)], []),
