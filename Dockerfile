@@ -17,9 +17,9 @@ RUN apt-get update \
 
 WORKDIR /opt/syncqc
 COPY constraints.txt ./
-# First what seldom changes. PyTorch is named alone because only it is taken from its own index.
+# First what seldom changes. Of two builds of one version pip takes the one with a local label (+cpu, +cu130), which is that of its own index.
 RUN torch_version="$(sed -n 's/^torch==//p' constraints.txt)" \
-    && pip install --no-cache-dir --constraint constraints.txt --index-url "$TORCH_INDEX" --extra-index-url https://pypi.org/simple "torch==${torch_version}"
+    && pip install --no-cache-dir --constraint constraints.txt --extra-index-url "$TORCH_INDEX" "torch==${torch_version}"
 
 COPY pyproject.toml README.md LICENSE ./
 COPY models models

@@ -1,7 +1,7 @@
 """Talking heads made by code alone, whose offset, silence and foreign voices are known because they were put there.
 
-They check the chain from file to number, on any machine, without anyone's picture or voice. They prove nothing about real
-speech, and neither the generator nor its face enters training.
+They check the chain from file to number, on any machine. They prove nothing about real speech: how faces and voices are drawn
+was chosen so that a network trained on real speech follows them. Neither the generator nor its face enters training.
 
 Knows nothing of detectors, networks or the manifest: a `Truth` is what was drawn, not what will be measured.
 """
@@ -41,7 +41,7 @@ FPS_BY_NAME = {"23.976": Fraction(24000, 1001), "29.97": Fraction(30000, 1001), 
 _MAX_OFFSET_FRAMES = int(LEAD_S * IMAGE_RATE_HZ) - 5
 _LIP_LEAD_S = 0.055
 """In sync, lips move a little before what they do is heard: in connected speech between 20 ms after and 70 ms before. Within that
-range it is a convention; this value is what networks trained on real speech read as in sync.
+range it is a convention; at this value a network trained on real speech reads 0.
 
 Source: Schwartz and Savariaux, "No, there is no 150 ms lead of visual speech on auditory speech", PLoS Comput Biol 10 (2014).
 """

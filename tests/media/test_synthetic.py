@@ -90,14 +90,14 @@ def test_a_closed_stop_is_quiet_and_a_vowel_loud() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_loudness_follows_the_opening_of_the_mouth_at_once(seed: int) -> None:
+def test_loudness_follows_the_opening_of_the_mouth_a_little_later(seed: int) -> None:
     talk = Talk(seed=seed, duration_s=6.0)
     n = n_images(talk)
     opening = np.array([m.opening for m in mouth_at(talk, [k / 25 for k in range(n)])])
     loud = envelope(sound(talk), n)
     lags = range(-8, 9)
     agreement = [np.corrcoef(opening[10:-10], loud[10 + lag : n - 10 + lag])[0, 1] for lag in lags]
-    assert lags[int(np.argmax(agreement))] in (0, 1), "sound with the lips or one image behind"
+    assert lags[int(np.argmax(agreement))] in (1, 2), "lips lead by 55 ms"
     assert max(agreement) > 0.6
 
 
