@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from syncqc.engine.plan import Plan
 
 EXIT_FAILED = 1
+WIDE_COLUMNS = 120
+"""Terminals at least so wide are told what was drawn."""
 MARK = "truth.json"
 """Lies in every folder that the demo made; in another one it writes nothing."""
 
@@ -52,7 +54,11 @@ def demo(
     draw_missing(known, out / "clips", keep)
     rows = score_clips(plan, known, out)
     wrong = {case.clip_id: problems(case, rows[case.clip_id]) for case in known}
-    Console().print(comparison(known, rows, wrong))
+    console = Console()
+    console.print(comparison(known, rows, wrong, is_wide=console.width >= WIDE_COLUMNS))
+    for case in known:
+        if wrong[case.clip_id]:
+            typer.echo(f"{case.file}: {'; '.join(wrong[case.clip_id])}")
     n_passed = sum(not found for found in wrong.values())
     typer.echo(f"{n_passed} of {len(known)} clips as drawn ({PASS_IN_WORDS}), {time.monotonic() - started_s:.0f} s\n{last_words(out)}")
     if n_passed < len(known):
@@ -121,33 +127,31 @@ def score_clips(plan: Plan, known: Sequence[Case], out: Path) -> dict[str, list[
     return rows
 
 
-def comparison(known: Sequence[Case], rows: dict[str, list[Row]], wrong: dict[str, list[str]]) -> Table:
-    """Truth beside measurement, one line per part of a clip."""
+def comparison(known: Sequence[Case], rows: dict[str, list[Row]], wrong: dict[str, list[str]], is_wide: bool) -> Table:
+    """Truth beside measurement, one line per part of a clip; where it `is_wide`, also what was drawn."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("clip", no_wrap=True)
-    table.add_column("what was drawn")
-    for heading in ("offset\ntrue", "\nfound", "offscreen\ntrue", "\nfound"):
+    for heading in ("offset\ntrue", "\nfound", "offscreen\ntrue", "\nfound", "p in\nsync"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("p in\nsync", justify="right", no_wrap=True)
-    table.add_column("not measured\nbecause", no_wrap=True)
-    table.add_column("")
+    table.add_column("\nverdict", no_wrap=True)
+    if is_wide:
+        table.add_column("\nwhat was drawn", no_wrap=True)
     for case in known:
-        mark = "[green]pass[/]" if not wrong[case.clip_id] else f"[red]FAIL[/] {'; '.join(wrong[case.clip_id])}"
         for index, part in enumerate(case.truth().parts):
             of_part = [row for row in rows[case.clip_id] if row["part_index"] in (index, None)]
             row: Row = spoken_for(of_part) if of_part else {}
+            first = ("[red]FAIL[/]" if wrong[case.clip_id] else "[green]pass[/]", case.what) if index == 0 else ("", "")
             table.add_row(
-                *(("", "") if index else (case.file, case.what)),
-                signed(part.offset_frames),
-                signed(row.get("offset_frames")),
+                case.file if index == 0 else "",
+                signed(part.offset_frames) if part.failure is None else str(part.failure),
+                str(row.get("failure") or signed(row.get("offset_frames"))),
                 _share(part.offscreen_ratio),
                 _share(row.get("offscreen_ratio")),
                 _share(row.get("probability_in_sync")),
-                str(row.get("failure") or ""),
-                "" if index else mark,
+                *(first if is_wide else first[:1]),
             )
     return table
 

@@ -54,14 +54,17 @@ def test_all_as_drawn_ends_well_and_says_where_things_are(
 
 
 def test_a_clip_that_differs_is_marked_and_the_exit_code_is_1(
-    few: dict[str, list[dict[str, object]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    few: dict[str, list[dict[str, object]]], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     few["a"][0]["offset_frames"] = 5
     with pytest.raises(typer.Exit) as stopped:
         demo(tmp_path / "demo")
     assert stopped.value.exit_code == 1
     out = capsys.readouterr().out
-    assert "FAIL offset +5 instead of 0" in out
+    (line,) = [line for line in out.splitlines() if "FAIL" in line]
+    assert line.split() == ["a.mp4", "0", "+5", "0.00", "0.00", "FAIL"], "the verdict is there also in a narrow terminal"
+    assert "a.mp4: offset +5 instead of 0" in out
     assert "1 of 2 clips as drawn" in out
 
 
