@@ -227,7 +227,7 @@ def test_weights_of_another_network_are_no_beginning(reading: Reading, capsys: p
     [
         (["empty1"], ["d"], 1, "no usable face track in the 1 training clips"),
         (["a", "b"], ["empty1"], 1, "no usable face track in the 1 development clips"),
-        (["a", "b"], ["d"], 2, "no development clip shows one face alone for 3 s"),
+        (["a", "b"], ["d"], 2, "no development clip shows one face alone for 2.4 s"),
         (["a", "empty1"], ["d"], 1, "1 usable face tracks are too few for batches of 2"),
     ],
     ids=["nothing to train on", "nothing to choose by", "several faces everywhere", "too little for a batch"],
