@@ -1,42 +1,29 @@
-"""``syncqc evaluate``: what a network is worth on clips it never saw. ``syncqc calibrate``: makes its probability mean what it says."""
+"""``syncqc evaluate``: what a network is worth on clips it never saw."""
 
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syncqc.cli.lazy_default import default_of
 from syncqc.cli.places import check_file, write_text
+from syncqc.cli.unseen import DetectorOption, ModelArgument, SourceArgument, checked, left_out_in_words, matrices_of
 from syncqc.errors import UsageError
 
 if TYPE_CHECKING:
-    from syncqc.manifest.row import Clip
     from syncqc.measure.calibration import Calibration
-    from syncqc.stages.score import Score
     from syncqc.train.calibrate import Labelled
-    from syncqc.train.stretches import EvalSettings, TrackMatrices
 
 FORMAT = "syncqc-evaluation-1"
 
-_Model = Annotated[str, typer.Argument(help="A name from `syncqc models`, or a weights file.", show_default=False)]
-_Source = Annotated[
-    Path,
-    typer.Argument(help="Clips of speakers it never saw: a folder, or a list (.csv with path, dataset, speaker).", show_default=False),
-]
-_Detector = Annotated[
-    str | None, typer.Option(help="The face detector.", show_default=default_of("syncqc.stages.find_faces:FindFaces.detector"))
-]
-
 
 def evaluate(
-    model: _Model,
-    source: _Source,
+    model: ModelArgument,
+    source: SourceArgument,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the figures as JSON.", show_default="only shown")] = None,
-    detector: _Detector = None,
+    detector: DetectorOption = None,
 ) -> None:
     """Moves the sound of SOURCE and swaps voices, and says how often MODEL notices."""
     import json
@@ -44,7 +31,7 @@ def evaluate(
     if out is not None:
         check_file(out, ".json")
         _refuse_other_json(out)
-    clips, detector = _checked(model, source, detector)
+    clips, detector = checked(model, source, detector)
 
     from dataclasses import asdict
 
@@ -55,7 +42,7 @@ def evaluate(
     from syncqc.train.stretches import EvalSettings, Measuring
 
     settings = EvalSettings()
-    score, tracks, left_out = _matrices(model, clips, detector, settings)
+    score, tracks, left_out = matrices_of(model, clips, detector, settings)
     measuring = Measuring.of(score)
     weights = find(model)
     header = read_header(weights)
@@ -74,69 +61,10 @@ def evaluate(
         "calibration": calibration,
     }
     _show(result)
-    for sentence in [_left_out_in_words(left_out), *sentences]:
+    for sentence in [left_out_in_words(left_out), *sentences]:
         typer.echo(sentence)
     if out is not None:
         write_text(out, json.dumps(about, indent=2) + "\n")
-
-
-def calibrate(
-    model: _Model,
-    source: _Source,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Weights file to write, with the calibration in it.", show_default=False)],
-    name: Annotated[str | None, typer.Option(help="Name for the header.", show_default="unchanged")] = None,
-    zero: Annotated[
-        int | None, typer.Option(help="What the network reads on material that is in sync, in images.", show_default="unchanged")
-    ] = None,
-    detector: _Detector = None,
-) -> None:
-    """Fits the temperature and the map to `probability_in_sync` on SOURCE and writes MODEL with them to OUT."""
-    check_file(out, ".safetensors")
-    clips, detector = _checked(model, source, detector)
-    _refuse_other_weights(out, model)
-
-    from dataclasses import replace
-
-    from syncqc.nets.checkpoint import load, store
-    from syncqc.train.calibrate import calibrate as fitted
-    from syncqc.train.calibrate import cross_validated, labelled, row_tau
-    from syncqc.train.stretches import EvalSettings, Measuring
-
-    score, tracks, left_out = _matrices(model, clips, detector, EvalSettings())
-    measuring = Measuring.of(score)
-    measuring = replace(measuring, tau=row_tau(labelled(tracks, measuring), measuring.tau))
-    items = labelled(tracks, measuring)
-    reliability = cross_validated(items)
-    loaded = load(model)
-    changed: dict[str, Any] = {"tau": measuring.tau, "calibration": fitted(items).to_json()}
-    changed |= {key: value for key, value in (("zero_offset_frames", zero), ("name", name)) if value is not None}
-    try:
-        store(out, loaded.network, replace(loaded.header, **changed))
-    except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror}") from None
-    typer.echo(_left_out_in_words(left_out))
-    typer.echo(
-        f"tau {measuring.tau:.3f} (learnt: {loaded.network.tau:.3f}); "
-        f"fitted on {len(items)} stretches of {reliability.n_speakers} speakers; "
-        f"on left-out speakers the expected error is {reliability.expected_error:.3f} and the AUC {reliability.auc:.3f}; {out}"
-    )
-
-
-def _checked(model: str, source: Path, detector: str | None) -> tuple[list[Clip], str]:
-    """The clips and the detector, when everything that is named is there.
-
-    Raises:
-        UsageError: no such model, detector or source, or nothing in it.
-    """
-    from syncqc.datasets.folder import list_clips
-    from syncqc.faces.registry import check_detector
-    from syncqc.nets.checkpoint import find, read_header
-    from syncqc.stages.find_faces import FindFaces
-
-    read_header(find(model))
-    detector = FindFaces.detector if detector is None else detector
-    check_detector(detector)
-    return list_clips(source).clips, detector
 
 
 def _refuse_other_json(out: Path) -> None:
@@ -153,60 +81,12 @@ def _refuse_other_json(out: Path) -> None:
         raise UsageError(f"{out} is there and holds no evaluation; choose another --out")
 
 
-def _refuse_other_weights(out: Path, model: str) -> None:
-    """Refuses to replace the model itself, or a file that holds no weights."""
-    from syncqc.nets.checkpoint import find, read_header
-
-    if not out.exists():
-        return
-    if out.samefile(find(model)):
-        raise UsageError(f"{out} is the model itself; choose another --out")
-    try:
-        read_header(out)
-    except UsageError:
-        raise UsageError(f"{out} is there and holds no weights of syncqc; choose another --out") from None
-
-
 def _command(name: str, model: str, source: Path, detector: str) -> str:
     """The command line that asks for the same again, with the paths as they were given."""
     from syncqc.stages.find_faces import FindFaces
 
     options = [] if detector == FindFaces.detector else ["--detector", detector]
     return shlex.join(["syncqc", name, model, str(source), *options])
-
-
-def _matrices(model: str, clips: list[Clip], detector: str, settings: EvalSettings) -> tuple[Score, list[TrackMatrices], Counter[str]]:
-    """The opened network, what it says of every track, and why other parts are left out.
-
-    Raises:
-        UsageError: no clip has a track that can be judged.
-    """
-    from rich.console import Console
-    from rich.progress import track
-
-    from syncqc.stages.score import Score
-    from syncqc.train.stretches import matrices
-
-    score = Score(model=model)
-    score.open()
-    labelled = [(clip, clip.dataset or "", clip.speaker or clip.clip_id) for clip in clips]
-    left_out: Counter[str] = Counter()
-    console = Console(stderr=True)
-    read = track(labelled, "reading", transient=True, console=console, disable=not console.is_terminal)
-    tracks = list(matrices(read, score, detector, settings, left_out))
-    if not tracks:
-        n = len(clips)
-        of = "the clip has no face track" if n == 1 else f"none of the {n} clips has a face track"
-        raise UsageError(f"{of} that can be judged ({_reasons(left_out)})")
-    return score, tracks, left_out
-
-
-def _reasons(left_out: Counter[str]) -> str:
-    return ", ".join(f"{reason} {n}" for reason, n in left_out.most_common())
-
-
-def _left_out_in_words(left_out: Counter[str]) -> str:
-    return f"parts left out: {_reasons(left_out) or 'none'}"
 
 
 def _calibration(stored: dict[str, Any] | None, items: list[Labelled]) -> tuple[dict[str, object], list[str]]:

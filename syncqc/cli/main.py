@@ -13,9 +13,10 @@ from typing import Annotated
 import typer
 
 from syncqc import __version__
+from syncqc.cli.calibrate import calibrate
 from syncqc.cli.demo import demo
 from syncqc.cli.doctor import doctor
-from syncqc.cli.evaluate import calibrate, evaluate
+from syncqc.cli.evaluate import evaluate
 from syncqc.cli.inspect import inspect
 from syncqc.cli.merge import merge
 from syncqc.cli.models import models
