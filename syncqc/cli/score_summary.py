@@ -49,9 +49,13 @@ class Summary:
 
     def line(self) -> str:
         """The counts in one line."""
+        from syncqc.manifest.select import Thresholds
+
+        good = Thresholds()
         return (
             f"{self.n_clips} clips, {self.n_rows} rows, {hours(self.scored_s)}: {self.n_measured} rows measured, "
-            f"{self.n_in_time} in sync, {self.n_off} good but early or late, {self.n_failed_clips} clips not measured"
+            f"{self.n_in_time + self.n_off} good (p >= {good.p:g}, offscreen <= {good.offscreen:g}): {self.n_in_time} in time, "
+            f"{self.n_off} early or late; {self.n_failed_clips} clips not measured"
         )
 
     def _add(self, row: Mapping[str, object]) -> None:

@@ -9,9 +9,7 @@ Beside ``manifest.parquet`` lie ``manifest.parquet.tracks.parquet`` (one line pe
 from __future__ import annotations
 
 import json
-import os
 import re
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from syncqc.errors import UsageError
+from syncqc.manifest.aside import written_aside
 from syncqc.manifest.columns import schema
 from syncqc.manifest.row import Row, complete
 
@@ -89,16 +88,8 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 def write_aside(path: Path, write: Callable[[Path], None]) -> None:
     """What `write` puts into the path it is given is renamed to `path` when it is safely on the disk."""
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
+    with written_aside(path) as aside:
         write(aside)
-        with aside.open("rb") as written:
-            os.fsync(written.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
 
 
 def provenance(manifest: Path) -> dict[str, Any]:
@@ -236,11 +227,3 @@ def _array(values: list[object], of: pa.DataType) -> pa.Array:
     if pa.types.is_string(of):
         values = [storable(str(value)) if value is not None else None for value in values]
     return pa.array(values, of, from_pandas=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,12 +18,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import shutil
 import subprocess
 import tempfile
 import wave
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -35,6 +34,7 @@ import numpy as np
 import numpy.typing as npt
 
 from syncqc.errors import ClipError, UsageError, unknown_name
+from syncqc.manifest.aside import written_aside
 from syncqc.media.probe import probe
 
 U8 = npt.NDArray[np.uint8]
@@ -131,17 +131,6 @@ def run_ffmpeg(arguments: Sequence[str]) -> None:
     _check(done.returncode, done.stderr)
 
 
-@contextlib.contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; renamed to `path` at the end, removed where anything was raised."""
-    aside = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    try:
-        yield aside
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def write_clip(
     path: Path, pictures: Pictures, sound: SoundTrack | None = None, encoding: Encoding | None = None, start_gap_s: Fraction = Fraction(0)
 ) -> None:
@@ -165,7 +154,7 @@ def write_clip(
     if is_timed:
         # With B-frames MP4 would let the last picture last as long as some earlier one.
         video += ["-bf", "0", "-fps_mode", "passthrough", "-enc_time_base", f"{_TICK_S.numerator}:{_TICK_S.denominator}"]
-    with tempfile.TemporaryDirectory() as folder, written_aside(path) as aside:
+    with tempfile.TemporaryDirectory() as folder, written_aside(path, keeps_suffix=True) as aside:
         late_s = max(-start_gap_s, Fraction(0))
         arguments = ["-itsoffset", f"{float(late_s):.6f}", "-f", "nut", "-i", "pipe:0"] if is_timed else _raw_input(pictures)
         outputs = ["-map", "0:v:0", *video]

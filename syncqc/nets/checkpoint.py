@@ -17,6 +17,7 @@ from safetensors.torch import save
 
 from syncqc.clock import MelRounding
 from syncqc.errors import UsageError, unknown_name
+from syncqc.manifest.aside import written_aside
 from syncqc.nets.ic_syncnet import CONFIGS, IcSyncNet, IcSyncNetConfig
 
 WEIGHTS = "weights.safetensors"
@@ -132,12 +133,11 @@ def file_sha256(path: str, mtime_ns: int) -> str:
 
 
 def store(path: Path, network: IcSyncNet, header: Header) -> None:
-    """Writes the weights and the header, aside first, then in place."""
+    """The file at `path` holds the weights and the header, or is as it was before."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     payload = save(tensors, {"format": FORMAT, "header": json.dumps(asdict(header))})
-    aside = path.with_suffix(".tmp")
-    aside.write_bytes(payload)
-    aside.replace(path)
+    with written_aside(path) as aside:
+        aside.write_bytes(payload)
 
 
 def config_of(header: Header) -> IcSyncNetConfig:

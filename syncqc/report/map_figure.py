@@ -7,7 +7,6 @@ Source: IC-SyncNet, Fig. 2.
 
 from __future__ import annotations
 
-import os
 import textwrap
 import warnings
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from syncqc.clock import IMAGE_RATE_HZ
+from syncqc.manifest.aside import written_aside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,15 +107,10 @@ def write_png(figure: Figure, path: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with warnings.catch_warnings():
-            # A file name may hold characters that the font lacks: they are drawn as boxes.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-            figure.savefig(beside, format="png")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with written_aside(path) as aside, warnings.catch_warnings():
+        # A file name may hold characters that the font lacks: they are drawn as boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(aside, format="png")
 
 
 def _draw_part(axes: Axes, part: MapPart, part_width_in: float) -> None:

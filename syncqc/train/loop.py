@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from syncqc.errors import UsageError
+from syncqc.manifest.aside import written_aside
 from syncqc.media.mel import MelFrontEnd
 from syncqc.nets.checkpoint import Header, new_network, store
 from syncqc.nets.ic_syncnet import IcSyncNet
@@ -179,10 +180,9 @@ def _log(folder: Path, record: dict[str, float], watch: Watcher) -> None:
 
 
 def _save(folder: Path, config: TrainConfig, network: IcSyncNet, optimizer: torch.optim.Optimizer, done: int) -> None:
-    aside = folder / (STATE + ".tmp")
     state = {"config": asdict(config), "network": network.state_dict(), "optimizer": optimizer.state_dict(), "done": done}
-    torch.save(state, aside)
-    aside.replace(folder / STATE)
+    with written_aside(folder / STATE) as aside:
+        torch.save(state, aside)
     trained = {**asdict(config), "batches": done}
     header = Header(config.net, asdict(network.config), network.tau, mel=asdict(MelFrontEnd()), trained=trained)
     store(folder / WEIGHTS, network, header)

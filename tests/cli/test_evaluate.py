@@ -197,7 +197,7 @@ def test_an_older_evaluation_stays_until_the_new_one_is_whole(world: World, monk
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("syncqc.manifest.store.os.fsync", full)
+        patch.setattr("syncqc.manifest.aside.os.fsync", full)
         assert main(["evaluate", "mine.safetensors", "clips", "--out", "eval.json"]) == 2
     assert Path("eval.json").read_text() == '{"figures": {}}'
     assert main(["evaluate", "mine.safetensors", "clips", "--out", "eval.json"]) == 0

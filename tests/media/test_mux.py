@@ -11,7 +11,7 @@ import pytest
 
 from syncqc.errors import UsageError
 from syncqc.media import mux
-from syncqc.media.mux import Encoding, MuxError, Pictures, SoundTrack, ffmpeg_binary, run_ffmpeg, write_clip, written_aside
+from syncqc.media.mux import Encoding, MuxError, Pictures, SoundTrack, ffmpeg_binary, run_ffmpeg, write_clip
 
 CLICK_S = 1
 DURATION_S = 2
@@ -144,16 +144,3 @@ def test_avi_takes_only_what_it_can_time(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match="AVI holds no picture times"):
             write_clip(tmp_path / "clip.avi", pictures, click(16_000), encoding)
-
-
-def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / "whole.bin"
-    with written_aside(path) as aside:
-        aside.write_text("new")
-        assert aside.parent == tmp_path
-        assert not path.exists()
-    assert path.read_text() == "new"
-    with pytest.raises(RuntimeError, match="stopped"), written_aside(path) as aside:
-        aside.write_text("half")
-        raise RuntimeError("stopped")
-    assert [p.read_text() for p in tmp_path.iterdir()] == ["new"]
