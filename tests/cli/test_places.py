@@ -6,7 +6,6 @@ import pytest
 
 from syncqc.cli.places import check_file, make_folder, write_text
 from syncqc.errors import UsageError
-from syncqc.manifest import store
 
 
 @pytest.mark.parametrize(
@@ -63,7 +62,7 @@ def test_text_is_written_as_a_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
     out = tmp_path / "a.json"
     write_text(out, "old")
     assert out.read_text() == "old"
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr("syncqc.manifest.aside.os.fsync", full)
     with pytest.raises(UsageError, match=f"cannot write {out}: No space left on device"):
         write_text(out, "new")
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
