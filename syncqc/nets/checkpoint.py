@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from syncqc.clock import MelRounding
+from syncqc.clock import WINDOW_MEL, MelRounding
 from syncqc.errors import UsageError, unknown_name
 from syncqc.manifest.aside import written_aside
 from syncqc.nets.ic_syncnet import CONFIGS, IcSyncNet, IcSyncNetConfig
@@ -146,8 +146,17 @@ def config_of(header: Header) -> IcSyncNetConfig:
     return IcSyncNetConfig(**values)
 
 
-def new_network(name: str) -> IcSyncNet:
-    """An untrained network of that name, `architecture.tag`.
+def new_network(name: str, mel_columns: int = WINDOW_MEL) -> IcSyncNet:
+    """An untrained network of that name, `architecture.tag`, which reads so many mel columns.
+
+    Raises:
+        UsageError: no such architecture or tag.
+    """
+    return IcSyncNet(network_config(name, mel_columns))
+
+
+def network_config(name: str, mel_columns: int = WINDOW_MEL) -> IcSyncNetConfig:
+    """The configuration that a name stands for.
 
     Raises:
         UsageError: no such architecture or tag.
@@ -155,4 +164,4 @@ def new_network(name: str) -> IcSyncNet:
     names = {f"{IcSyncNet.architecture}.{tag}": config for tag, config in CONFIGS.items()}
     if name not in names:
         raise unknown_name("network", name, names)
-    return IcSyncNet(names[name])
+    return replace(names[name], mel_columns=mel_columns)

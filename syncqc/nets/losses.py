@@ -26,6 +26,15 @@ def bbce(positive: Tensor, hard: Tensor, easy: Tensor, easy_weight: float) -> Te
     return loss.mean() / 2
 
 
+def bce(positive: Tensor, negative: Tensor, is_positive: Tensor) -> Tensor:
+    """The plain binary cross entropy over one pair per window, a scalar; ln 2 where nothing is known.
+
+    `positive` (batch,) and `negative` (batch,) logits; `is_positive` (batch,) says which of the two a window is compared with.
+    Source: IC-SyncNet §3.2 ("only compared with a single mel spectrogram") and Table 2 (N_p = N_h = 0.5).
+    """
+    return torch.where(is_positive, F.softplus(-positive), F.softplus(negative)).mean()
+
+
 def info_nce(positive: Tensor, negative: Tensor) -> Tensor:
     """The InfoNCE loss, a scalar; ln(1 + N) where nothing is known.
 

@@ -1,8 +1,9 @@
 """Random changes of pictures and sound that leave their timing alone.
 
-Per track one placement, colour and quality, per image a small jitter (the paper's frame-wise translation and scale); for
-the sound loudness, noise, other voices, echo and band limits, as videos in the wild have them.
-Source: IC-SyncNet §3.3 for translation, scale and flip; the rest is ours.
+Per track one placement, colour and quality, perhaps a box that hides a part, per image a small jitter (the paper's frame-wise
+translation and scale); for the sound loudness, noise, other voices, echo and band limits, as videos in the wild have them. Picture
+and sound may be played faster or slower, both alike.
+Source: IC-SyncNet §3.3 for translation, scale and flip; vocal tract lengths after Jaitly and Hinton (2013); the rest is ours.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.fft import next_fast_len
 from scipy.signal import fftconvolve
 
 from syncqc.clock import SOUND_RATE_HZ
@@ -49,13 +51,11 @@ def place(crops: U8, height_px: int, width_px: int, rng: Rng | None) -> U8:
 
 def recolour(images: U8, rng: Rng) -> U8:
     """The images with other brightness, contrast, colour balance and saturation, the same for all of them."""
-    out = images.astype(np.float32)
-    if rng.random() < 0.25:
-        out[:] = out.mean(axis=3, keepdims=True)
-    else:
-        grey = out.mean(axis=3, keepdims=True)
-        out = grey + (out - grey) * np.float32(np.exp(rng.normal(0, 0.3)))
-        out *= np.exp(rng.normal(0, 0.06, 3)).astype(np.float32)
+    # Colours are mixed by one matrix: grey, or grey and the rest in other shares, each colour a bit brighter or darker.
+    saturation = 0.0 if rng.random() < 0.25 else np.exp(rng.normal(0, 0.3))
+    gains = np.ones(3) if saturation == 0.0 else np.exp(rng.normal(0, 0.06, 3))
+    mix = (np.full((3, 3), (1 - saturation) / 3) + saturation * np.eye(3)) * gains
+    out = cv2.transform(images.reshape(1, -1, 3).astype(np.float32), mix.T.astype(np.float32)).reshape(images.shape)
     mean = out.mean()
     out = (out - mean) * np.float32(np.exp(rng.normal(0, 0.2))) + mean * np.float32(np.exp(rng.normal(0, 0.2)))
     if rng.random() < 0.3:
@@ -79,6 +79,35 @@ def degrade(images: U8, rng: Rng) -> U8:
     if rng.random() < 0.25:
         quality = [int(cv2.IMWRITE_JPEG_QUALITY), int(rng.integers(15, 60))]
         images = np.stack([np.asarray(cv2.imdecode(cv2.imencode(".jpg", i, quality)[1], cv2.IMREAD_COLOR), np.uint8) for i in images])
+    return images
+
+
+def speed(rng: Rng) -> float:
+    """By how much picture and voice are played faster; mostly 1 or between 0.87 and 1.15."""
+    return 1.0 if rng.random() < 0.4 else float(np.exp(rng.uniform(-0.14, 0.14)))
+
+
+def between(crops: U8, at: npt.NDArray[np.floating]) -> U8:
+    """The pictures at places `at` (n,) of `crops`, blended from the two next to each; near a picture, that picture alone."""
+    low = np.minimum(at.astype(np.int64), len(crops) - 1)
+    high = np.minimum(low + 1, len(crops) - 1)
+    share = at - low
+    blended = [
+        crops[a] if s < 0.1 else crops[b] if s > 0.9 else cv2.addWeighted(crops[a], 1 - s, crops[b], s, 0)
+        for a, b, s in zip(low.tolist(), high.tolist(), share.tolist(), strict=True)
+    ]
+    return np.stack(blended)
+
+
+def erase(images: U8, rng: Rng) -> U8:
+    """The images with a box of one colour before part of them, the same for all; mostly untouched."""
+    if rng.random() > 0.3:
+        return images
+    height, width = images.shape[1:3]
+    h, w = int(height * rng.uniform(0.15, 0.45)), int(width * rng.uniform(0.1, 0.35))
+    top, left = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
+    images = images.copy()
+    images[:, top : top + h, left : left + w] = rng.integers(0, 256, 3)
     return images
 
 
@@ -114,9 +143,9 @@ def _add(sound: F32, noise: F32, power: float, snr_db: float) -> F32:
 
 def coloured_noise(n_samples: int, slope: float, rng: Rng) -> F32:
     """Noise whose power falls with frequency to the power of `slope`: 0 white, 1 pink, 2 brown."""
-    spectrum = np.fft.rfft(rng.normal(size=n_samples))
+    spectrum = np.fft.rfft(rng.normal(size=_fast_length(n_samples)))
     spectrum *= np.maximum(np.arange(len(spectrum)), 20.0) ** (-slope / 2)
-    return np.fft.irfft(spectrum, n_samples).astype(np.float32)
+    return np.fft.irfft(spectrum)[:n_samples].astype(np.float32)
 
 
 def echo(sound: F32, decay_s: float, level: float, rng: Rng) -> F32:
@@ -131,12 +160,29 @@ def echo(sound: F32, decay_s: float, level: float, rng: Rng) -> F32:
 
 def colour(sound: F32, rng: Rng) -> F32:
     """The sound through a microphone or line: a random tilt and an upper limit between 3 and 8 kHz."""
-    spectrum = np.fft.rfft(sound)
-    hz = np.fft.rfftfreq(len(sound), 1 / SOUND_RATE_HZ)
+    n = _fast_length(len(sound))
+    spectrum = np.fft.rfft(sound, n)
+    hz = np.fft.rfftfreq(n, 1 / SOUND_RATE_HZ)
     tilt = np.maximum(hz, 100.0) ** rng.uniform(-0.4, 0.4)
     limit = 1 / (1 + (hz / rng.uniform(3000, 8000)) ** 12)
-    shaped = np.fft.irfft(spectrum * tilt / tilt[len(tilt) // 8] * limit, len(sound))
+    shaped = np.fft.irfft(spectrum * tilt / tilt[len(tilt) // 8] * limit, n)[: len(sound)]
     return shaped.astype(np.float32)
+
+
+def _fast_length(n_samples: int) -> int:
+    """The next even number that a Fourier transform takes quickly; even, so that the inverse has the same length."""
+    return 2 * int(next_fast_len(-(-n_samples // 2), real=True))
+
+
+def other_throat(mel: F32, rng: Rng) -> F32:
+    """Mel (n, 80) as of a longer or shorter vocal tract: its bands moved by up to a tenth of the way, or untouched."""
+    if rng.random() > 0.5:
+        return mel
+    n = mel.shape[-1]
+    at = np.clip(np.arange(n) * rng.uniform(0.9, 1.1), 0, n - 1)
+    low = np.minimum(at.astype(np.int64), n - 2)
+    share = (at - low).astype(np.float32)
+    return np.asarray(mel[..., low] * (1 - share) + mel[..., low + 1] * share, np.float32)
 
 
 def mask_bands(mel: F32, rng: Rng) -> F32:

@@ -6,12 +6,14 @@ and whether its two halves agree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from syncqc.clock import ALIGNED_MEL, CONTEXT_MEL, DEFAULT_W, SAMPLES_PER_IMAGE, WINDOW_IMAGES, WINDOW_MEL, first_mel_column, n_windows
 from syncqc.measure.similarity import mean_curve, similarity_matrix, validity
@@ -23,6 +25,8 @@ from syncqc.train.cache import CONTEXT_IMAGES, CropCache, Entry
 
 F32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
+AT_ONCE = 64
+"""Windows embedded together."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ def embed_track(network: IcSyncNet, cache: CropCache, entry: Entry, mel: MelFron
     images = place(cache.crops(entry, 0, entry.n_images), config.height_px, config.width_px, None)
     n = n_windows(entry.n_images)
     stacks = np.stack([stack_images(images[j : j + WINDOW_IMAGES]) for j in range(n)])
-    video = network.embed_video(torch.from_numpy(stacks).float() / 255).numpy()
+    video = _embedded(lambda some: network.embed_video(some.float() / 255), stacks, network)
     zero = first_mel_column(-w)
     first_sample, end_sample = reach(zero, first_mel_column(n - 1 + w) + WINDOW_MEL - zero)
     begin = CONTEXT_IMAGES * SAMPLES_PER_IMAGE + first_sample
@@ -57,9 +61,16 @@ def embed_track(network: IcSyncNet, cache: CropCache, entry: Entry, mel: MelFron
     columns, has_sound = mel_columns(samples, is_present, mel)
     starts = [first_mel_column(j) - zero for j in range(-w, n + w)]
     mels = np.stack([columns[None, start : start + WINDOW_MEL] for start in starts])
-    audio = network.embed_audio(torch.from_numpy(mels)).numpy()
+    audio = _embedded(network.embed_audio, mels, network)
     valid = np.array([has_sound[start + CONTEXT_MEL :][:ALIGNED_MEL].all() for start in starts])
     return video, audio, valid
+
+
+def _embedded(embed: Callable[[Tensor], Tensor], windows: npt.NDArray[Any], network: IcSyncNet) -> F32:
+    """Embeddings of all windows, few at a time: large pictures of a whole track would fill the memory."""
+    device = network.log_tau.device
+    parts = [embed(some.to(device)).cpu().numpy() for some in torch.split(torch.from_numpy(windows), AT_ONCE)]
+    return np.concatenate(parts)
 
 
 def validate(network: IcSyncNet, tracks: Sequence[tuple[CropCache, Entry]], mel: MelFrontEnd, w: int = DEFAULT_W) -> Validation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -185,8 +185,32 @@ def test_what_is_no_weights_file_is_refused(tmp_path: Path, make: object, senten
     assert str(path) in str(error.value)
 
 
+def test_depths_stage_by_stage_come_back(tmp_path: Path, mini: IcSyncNetConfig) -> None:
+    config = replace(mini, visual_depth=(1, 2), audio_depth=(0, 1), mel_columns=16)
+    path = tmp_path / "weights.safetensors"
+    store(path, IcSyncNet(config), Header("x", asdict(config), 0.1))
+    assert load(str(path)).network.config == config
+
+
+def test_a_header_without_mel_columns_is_one_of_32(mini: IcSyncNetConfig) -> None:
+    values = asdict(mini)
+    del values["mel_columns"]
+    assert config_of(Header("x", values, 0.1)).mel_columns == 32
+
+
+@pytest.mark.skipif("ic-syncnet.small" not in available(), reason="no weights are installed")
+def test_the_shipped_weights_load_and_tell_apart() -> None:
+    loaded = load("ic-syncnet.small")
+    torch.manual_seed(0)
+    with torch.no_grad():
+        video = loaded.network.embed_video(torch.rand(2, 15, 48, 96))
+    assert video.shape == (2, 256)
+    assert video.norm(dim=1).tolist() == pytest.approx([1.0] * 2, rel=1e-5)
+
+
 def test_new_networks_by_name() -> None:
     with torch.device("meta"):
         assert new_network("ic-syncnet.small").config == CONFIGS["small"]
+        assert new_network("ic-syncnet.tiny", 16).config == replace(CONFIGS["tiny"], mel_columns=16)
     with pytest.raises(UsageError, match=r"did you mean 'ic-syncnet\.small'"):
         new_network("ic-syncnet.smal")

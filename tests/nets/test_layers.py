@@ -7,12 +7,13 @@ import pytest
 import torch
 from scipy.ndimage import binary_opening
 from torch import Tensor
+from torch.nn import functional as F
 
 from syncqc.nets.layers import BlurPool, ConvBlock, DropBlock
 
 
 def pooled(rows: list[list[float]]) -> list[list[float]]:
-    out: Tensor = BlurPool(1)(torch.tensor(rows)[None, None])
+    out: Tensor = BlurPool()(torch.tensor(rows)[None, None])
     return out[0, 0].tolist()
 
 
@@ -28,34 +29,44 @@ def test_blurpool_spreads_a_point_over_the_four_outputs_around_it() -> None:
 
 def test_blurpool_mixes_no_channels() -> None:
     x = torch.stack([torch.full((4, 4), value) for value in (0.0, 3.0, -2.0)])[None]
-    assert BlurPool(3)(x).amax((2, 3)).tolist() == BlurPool(3)(x).amin((2, 3)).tolist() == [[0.0, 3.0, -2.0]]
+    assert BlurPool()(x).amax((2, 3)).tolist() == BlurPool()(x).amin((2, 3)).tolist() == [[0.0, 3.0, -2.0]]
 
 
 def test_blurpool_keeps_a_constant_up_to_the_border() -> None:
-    assert torch.equal(BlurPool(2)(torch.full((1, 2, 7, 6), 0.75)), torch.full((1, 2, 4, 3), 0.75))
+    assert torch.equal(BlurPool()(torch.full((1, 2, 7, 6), 0.75)), torch.full((1, 2, 4, 3), 0.75))
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 5), (7, 7), (8, 3)])
 def test_blurpool_halves_and_rounds_up(height: int, width: int) -> None:
-    assert BlurPool(2)(torch.zeros(3, 2, height, width)).shape == (3, 2, (height + 1) // 2, (width + 1) // 2)
+    assert BlurPool()(torch.zeros(3, 2, height, width)).shape == (3, 2, (height + 1) // 2, (width + 1) // 2)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 5), (7, 7), (8, 3), (12, 24)])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last], ids=["channels first", "channels last"])
+def test_blurpool_is_the_convolution_with_the_binomial_kernel(height: int, width: int, memory_format: torch.memory_format) -> None:
+    x = torch.rand(3, 4, height, width, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=memory_format)
+    row = torch.tensor([1.0, 2.0, 1.0]) / 4
+    kernel = (row[:, None] * row).expand(4, 1, 3, 3)
+    expected = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, stride=2, groups=4)
+    assert torch.allclose(BlurPool()(x), expected, atol=1e-6)
 
 
 def test_a_shift_by_two_becomes_a_shift_by_one() -> None:
     x = torch.rand(1, 2, 16, 20, generator=torch.Generator().manual_seed(0))
     moved = torch.roll(x, (2, -4), (2, 3))
     inner = (..., slice(2, -2), slice(3, -3))
-    assert torch.allclose(BlurPool(2)(moved)[inner], torch.roll(BlurPool(2)(x), (1, -2), (2, 3))[inner])
+    assert torch.allclose(BlurPool()(moved)[inner], torch.roll(BlurPool()(x), (1, -2), (2, 3))[inner])
 
 
 def test_a_shift_by_one_hardly_matters_for_the_finest_stripes() -> None:
     stripes = torch.arange(12.0).remainder(2).expand(1, 1, 8, 12)
-    either = BlurPool(1)(stripes)[..., 1:-1], BlurPool(1)(torch.roll(stripes, 1, 3))[..., 1:-1]
+    either = BlurPool()(stripes)[..., 1:-1], BlurPool()(torch.roll(stripes, 1, 3))[..., 1:-1]
     assert torch.equal(either[0], either[1])
     assert either[0].unique().tolist() == [0.5]
 
 
 def test_blurpool_learns_nothing_and_leaves_nothing_in_a_checkpoint() -> None:
-    layer = BlurPool(4)
+    layer = BlurPool()
     assert (list(layer.parameters()), dict(layer.state_dict())) == ([], {})
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from syncqc.nets.losses import bbce, info_nce
+from syncqc.nets.losses import bbce, bce, info_nce
 
 LN2, LN3 = math.log(2), math.log(3)
 
@@ -89,3 +89,14 @@ def test_extreme_logits_give_finite_losses(size: float) -> None:
     expected = 1000.0 if size < 0 else 0.0
     assert bbce(torch.tensor([size]), row(-size), row(-size), 0.5).item() == pytest.approx(expected)
     assert info_nce(torch.tensor([size]), row(-size)).item() == pytest.approx(2 * expected)
+
+
+def test_plain_bce_takes_one_pair_of_each_window() -> None:
+    # Windows 1 and 3 are compared with their own sound: -ln(3/4), -ln(1/2); 2 and 4 with another: -ln(1/4), -ln(3/4).
+    positive, negative = torch.tensor([LN3, 9.0, 0.0, -9.0]), torch.tensor([9.0, LN3, -9.0, -LN3])
+    loss = bce(positive, negative, torch.tensor([True, False, True, False]))
+    assert loss.item() == pytest.approx((math.log(4 / 3) + math.log(4) + LN2 + math.log(4 / 3)) / 4, rel=1e-6)
+
+
+def test_plain_bce_of_one_that_knows_nothing() -> None:
+    assert bce(torch.zeros(4), torch.zeros(4), torch.tensor([True, True, False, False])).item() == pytest.approx(LN2)

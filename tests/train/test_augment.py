@@ -116,6 +116,55 @@ def test_a_track_has_one_colour_and_one_quality() -> None:
         assert (augment.recolour(still, rng(seed)) == augment.recolour(still, rng(seed))[:1]).all()
 
 
+def test_speeds_are_mostly_1_or_near_it() -> None:
+    random = rng()
+    speeds = np.array([augment.speed(random) for _ in range(2000)])
+    assert (speeds == 1).mean() == pytest.approx(0.4, abs=0.04)
+    assert 0.869 <= speeds.min() < 0.88
+    assert 1.14 < speeds.max() <= 1.1503
+    assert np.log(speeds).mean() == pytest.approx(0, abs=0.01), "as often slower as faster"
+
+
+def test_pictures_between_two_are_blended_by_their_distance() -> None:
+    crops = np.repeat(np.arange(0, 100, 10, np.uint8), 48).reshape(10, 4, 4, 3)
+    at = np.array([0, 1.05, 1.2, 1.5, 2.75, 7.95, 8.8, 9.0])
+    # Within a tenth of a picture it is shown alone, so that little is blurred for nothing.
+    assert augment.between(crops, at)[:, 0, 0, 0].tolist() == [0, 10, 12, 15, 28, 80, 88, 90]
+    assert (augment.between(crops, at) == augment.between(crops, at)[:, :1, :1, :1]).all()
+
+
+def test_at_their_own_places_pictures_are_themselves() -> None:
+    images = pictures()
+    assert np.array_equal(augment.between(images, np.arange(6) * 1.0), images)
+    assert np.array_equal(augment.between(images, np.array([5, 2, 2])), images[[5, 2, 2]])
+
+
+def test_places_a_rounding_behind_the_last_picture_show_the_last() -> None:
+    images = pictures()
+    assert np.array_equal(augment.between(images, np.array([5 + 1e-9, 5.05])), images[[5, 5]])
+
+
+@given(seed=seeds)
+def test_what_is_erased_is_one_box_of_one_colour_and_the_rest_is_untouched(seed: int) -> None:
+    images = pictures()
+    before = images.copy()
+    erased = augment.erase(images, rng(seed))
+    assert np.array_equal(images, before), "the given pictures were changed"
+    assert np.array_equal(erased, augment.erase(images, rng(seed)))
+    rows, columns = ((erased != images).any(axis=axes) for axes in ((0, 2, 3), (0, 1, 3)))
+    if rows.any():
+        top, bottom = np.flatnonzero(rows)[[0, -1]]
+        left, right = np.flatnonzero(columns)[[0, -1]]
+        box = erased[:, top : bottom + 1, left : right + 1]
+        assert (box == box[:1, :1, :1]).all()
+        assert 3 <= bottom - top + 1 <= 10 and 4 <= right - left + 1 <= 16  # 15-45 % of 24 rows, 10-35 % of 48 columns
+
+
+def test_three_tracks_of_ten_have_something_erased() -> None:
+    images = pictures(1)
+    assert np.mean([augment.erase(images, rng(seed)) is not images for seed in range(1000)]) == pytest.approx(0.3, abs=0.04)
+
+
 @given(seed=seeds, n=st.integers(1, 80))
 def test_stutter_never_shows_the_future_and_never_goes_back(seed: int, n: int) -> None:
     shown = augment.stutter(n, rng(seed))
@@ -212,3 +261,63 @@ def test_most_mels_keep_all_their_bands() -> None:
     untouched = np.mean([np.array_equal(augment.mask_bands(mel, rng(seed)), mel) for seed in range(400)])
     # 0.6 are left alone, of the others a third gets no stretch.
     assert untouched == pytest.approx(0.6 + 0.4 / 3, abs=0.06)
+
+
+@pytest.mark.parametrize("n", [1, 2, 75, 81, 4999, 16000])
+def test_noise_and_colour_are_as_long_as_they_are_told(n: int) -> None:
+    assert augment.coloured_noise(n, 1.0, np.random.default_rng(0)).shape == (n,)
+    assert augment.colour(np.ones(n, np.float32), np.random.default_rng(0)).shape == (n,)
+
+
+def peak(mel: np.ndarray) -> np.ndarray:
+    return mel.argmax(axis=1)
+
+
+def test_another_throat_moves_bands_by_up_to_a_tenth_or_not_at_all() -> None:
+    # One bump around band 40 in each of six columns.
+    mel = np.tile(np.exp(-(((np.arange(80) - 40) / 3) ** 2)).astype(np.float32), (6, 1))
+    moved = [augment.other_throat(mel, np.random.default_rng(seed)) for seed in range(60)]
+    assert {out.shape for out in moved} == {(6, 80)} and {out.dtype for out in moved} == {np.dtype(np.float32)}
+    untouched = sum(np.array_equal(out, mel) for out in moved)
+    assert 15 < untouched < 45
+    places = [int(peak(out)[0]) for out in moved]
+    assert min(places) >= 36 and max(places) <= 45
+    assert min(places) < 39 and max(places) > 41
+    assert all(len(set(peak(out))) == 1 for out in moved), "all columns alike"
+
+
+def test_another_throat_by_hand() -> None:
+    class Told:
+        """Chance that says: do it, by a factor of 1.05."""
+
+        def random(self) -> float:
+            return 0.0
+
+        def uniform(self, _low: float, _high: float) -> float:
+            return 1.05
+
+    mel = np.arange(80, dtype=np.float32)[None]
+    out = augment.other_throat(mel, Told())  # type: ignore[arg-type]
+    # Band 20 hears what was at 21; the last bands hear the last one.
+    assert out[0, 20] == pytest.approx(21.0, abs=1e-4)
+    assert out[0, 10] == pytest.approx(10.5, abs=1e-4)
+    assert out[0, 76:].tolist() == pytest.approx([79.0] * 4)
+    assert mel[0, 20] == 20, "what it was given is as it was"
+
+
+def test_grey_is_the_mean_of_the_colours_whatever_they_were() -> None:
+    class Grey:
+        """Chance that takes colour away and changes nothing else."""
+
+        def __init__(self) -> None:
+            self.answers = iter([0.0, 1.0])
+
+        def random(self) -> float:
+            return next(self.answers)
+
+        def normal(self, *_: object) -> float:
+            return 0.0
+
+    image = np.zeros((1, 1, 2, 3), np.uint8)
+    image[0, 0] = [[30, 60, 90], [200, 100, 0]]
+    assert augment.recolour(image, Grey())[0, 0].tolist() == [[60, 60, 60], [100, 100, 100]]  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from syncqc.media.mel import MelFrontEnd
 from syncqc.train import augment
-from syncqc.train.batches import Example, WindowBatches, examples, loudness, pick_windows, stack_images
+from syncqc.train.batches import Example, WindowBatches, examples, loudness, pick_windows, stack_images, stream
 from syncqc.train.cache import CropCache
 from syncqc.train.config import TrainConfig, images_needed
 
@@ -30,13 +30,16 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(augment, "stutter", lambda n, rng: np.arange(n))
     monkeypatch.setattr(augment, "recolour", lambda images, rng: images)
     monkeypatch.setattr(augment, "degrade", lambda images, rng: images)
+    monkeypatch.setattr(augment, "erase", lambda images, rng: images)
+    monkeypatch.setattr(augment, "speed", lambda rng: 1.0)
     monkeypatch.setattr(augment, "mask_bands", lambda mel, rng: mel)
+    monkeypatch.setattr(augment, "other_throat", lambda mel, rng: mel)
     place = augment.place
     monkeypatch.setattr(augment, "place", lambda crops, height, width, rng: place(crops, height, width, None))
 
 
 def one_batch(tracks: list[Example], config: TrainConfig, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    return next(iter(WindowBatches(tracks, config, 16, 32, MEL, seed)))
+    return WindowBatches(tracks, replace(config, seed=seed), 16, 32, MEL)[0]
 
 
 def test_a_window_is_image_by_image_and_red_green_blue_within() -> None:
@@ -156,7 +159,7 @@ def test_an_offset_left_in_shows(plain: None, faces: Any, make_cache: Callable[.
 def test_the_sound_is_moved_by_less_than_an_image(plain: None, faces: Any, make_cache: Callable[..., CropCache]) -> None:
     cache = make_cache(clicking_face(faces, 0))
     config = TrainConfig(n_segments=1, n_windows=4, span_images=60, sound_jitter_samples=128)
-    batches = WindowBatches([Example(cache, cache.entries[0])], config, 16, 32, MEL, 0)
+    batches = WindowBatches([Example(cache, cache.entries[0])], config, 16, 32, MEL)
     places = set()
     for seed in range(40):
         first_sample, samples = batches._samples(batches.tracks[0], 0, 60, np.random.default_rng(seed))
@@ -170,9 +173,86 @@ def test_the_sound_is_moved_by_less_than_an_image(plain: None, faces: Any, make_
 def test_a_stretch_inside_the_track_has_its_own_sound(plain: None, faces: Any, make_cache: Callable[..., CropCache]) -> None:
     cache = make_cache(clicking_face(faces, 0))
     config = TrainConfig(n_segments=1, n_windows=4, span_images=30, sound_jitter_samples=0)
-    batches = WindowBatches([Example(cache, cache.entries[0])], config, 16, 32, MEL, 0)
+    batches = WindowBatches([Example(cache, cache.entries[0])], config, 16, 32, MEL)
     first_sample, samples = batches._samples(batches.tracks[0], 10, 30, np.random.default_rng(0))
     assert int(samples.argmax()) + first_sample == (BRIGHT_IMAGE - 10) * 640
+
+
+SPEEDS = [0.87, 0.93, 1.0, 1.06, 1.15]
+
+
+@pytest.mark.parametrize("offset", [0, 3])
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_at_every_speed_the_sound_stays_with_its_picture(
+    plain: None, faces: Any, make_cache: Callable[..., CropCache], monkeypatch: pytest.MonkeyPatch, speed: float, offset: int
+) -> None:
+    monkeypatch.setattr(augment, "speed", lambda rng: speed)
+    face = clicking_face(faces, offset)
+    face.crops[:] = 4 * np.arange(60, dtype=np.uint8)[:, None, None, None]  # a picture's brightness tells its place
+    cache = make_cache(face)
+    config = TrainConfig(n_segments=1, n_windows=12, min_gap_images=2, span_images=60, sound_jitter_samples=0)
+    steps, clicks = [], []
+    for seed in range(4):
+        images, mels = one_batch([Example(cache, cache.entries[0], offset)], config, seed)
+        for window, mel in zip(images.numpy(), mels.numpy()[:, 0], strict=True):
+            places = window.reshape(5, -1)[:, 0] / 4
+            steps += np.diff(places).tolist()
+            if (column := click_column(mel)) is not None and 8 <= column <= 23:
+                clicks.append(places[0] + speed * (column - 8) / 3.2)
+    # A place is exact to a tenth of an image, and an eighth of the rounding; a column to half of itself.
+    assert np.mean(steps) == pytest.approx(speed, abs=0.01)
+    assert np.ptp(steps) < 0.5
+    assert len(clicks) >= 5
+    assert clicks == pytest.approx([BRIGHT_IMAGE] * len(clicks), abs=0.45)
+
+
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_at_every_speed_a_click_lies_at_its_own_sample(plain: None, faces: Any, make_cache: Callable[..., CropCache], speed: float) -> None:
+    cache = make_cache(clicking_face(faces, 0))
+    config = TrainConfig(n_segments=1, n_windows=4, span_images=40, sound_jitter_samples=0)
+    batches = WindowBatches([Example(cache, cache.entries[0])], config, 16, 32, MEL)
+    first_sample, samples = batches._samples(batches.tracks[0], 5, 40, np.random.default_rng(0), speed)
+    assert first_sample == FIRST_SAMPLE
+    assert int(samples.argmax()) + first_sample == pytest.approx((BRIGHT_IMAGE - 5) * 640 / speed, abs=1)
+
+
+def test_at_speed_1_pictures_and_sound_are_those_of_the_cache(plain: None, faces: Any, make_cache: Callable[..., CropCache]) -> None:
+    cache = make_cache(faces.random(60, 1))
+    (entry,) = cache.entries
+    config = TrainConfig(n_segments=1, n_windows=4, span_images=30, sound_jitter_samples=0)
+    batches = WindowBatches([Example(cache, entry, 2)], config, 16, 32, MEL)
+    first_sample, samples = batches._samples(batches.tracks[0], 10, 30, np.random.default_rng(0), 1.0)
+    assert np.array_equal(samples, cache.samples(entry, (10 + 40 - 2) * 640 + first_sample, len(samples)))
+    own = {image.transpose(2, 0, 1).tobytes() for image in augment.place(cache.crops(entry, 0, 60), 16, 32, None)}
+    assert all(image.tobytes() in own for window in batches[0][0].numpy() for image in window.reshape(5, 3, 16, 32))
+
+
+@pytest.mark.parametrize("spare", [0, 2, 3])
+def test_a_track_with_no_image_to_spare_keeps_its_speed(
+    plain: None, faces: Any, make_cache: Callable[..., CropCache], config: TrainConfig, monkeypatch: pytest.MonkeyPatch, spare: int
+) -> None:
+    monkeypatch.setattr(augment, "speed", lambda rng: 1.15)
+    n = images_needed(config) + spare
+    places = np.broadcast_to(4 * np.arange(n, dtype=np.uint8)[:, None, None, None], (n, 24, 48, 3))
+    cache = make_cache(faces.of(places, np.zeros((n + 80) * 640)))
+    images, _ = WindowBatches([Example(cache, cache.entries[0])], replace(config, n_segments=1), 16, 32, MEL)[0]
+    steps = np.diff(images.numpy().reshape(-1, 5, 3 * 16 * 32)[..., 0].astype(int))
+    # 15 are needed: (15 + 3 - 1) / 1.15 + 1 is just 15 again, of 17 there would be too few.
+    assert (steps == 4).all() == (spare < 3)
+
+
+def test_placement_alone_changes_no_speed_and_hides_nothing(
+    faces: Any, make_cache: Callable[..., CropCache], config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("not with placement")
+
+    for name in ("speed", "erase", "stutter", "disturb"):
+        monkeypatch.setattr(augment, name, refuse)
+    tracks = examples([make_cache(*(faces.random(40, seed) for seed in range(4)))], config)
+    WindowBatches(tracks, replace(config, augmentation="placement"), 16, 32, MEL)[0]
+    with pytest.raises(AssertionError, match="not with placement"):
+        one_batch(tracks, config)
 
 
 def test_sound_beyond_what_is_kept_is_silent(plain: None, faces: Any, make_cache: Callable[..., CropCache]) -> None:
@@ -180,7 +260,7 @@ def test_sound_beyond_what_is_kept_is_silent(plain: None, faces: Any, make_cache
     face = faces.random(30, 1)
     cache = make_cache(face, faces.random(30, 2))
     config = TrainConfig(n_segments=1, n_windows=4, span_images=30, sound_jitter_samples=0)
-    batches = WindowBatches([Example(cache, cache.entries[0], -45)], config, 16, 32, MEL, 0)
+    batches = WindowBatches([Example(cache, cache.entries[0], -45)], config, 16, 32, MEL)
     first_sample, samples = batches._samples(batches.tracks[0], 0, 30, np.random.default_rng(0))
     end = (30 + 40 - 45) * 640 - first_sample
     assert np.abs(samples[end - 100 : end]).max() > 0.01
@@ -215,8 +295,61 @@ def test_the_seed_decides(faces: Any, make_cache: Callable[..., CropCache], conf
 
 def test_batches_go_on_and_differ(faces: Any, make_cache: Callable[..., CropCache], config: TrainConfig) -> None:
     cache = make_cache(*(faces.random(40, seed) for seed in range(4)))
-    stream = iter(WindowBatches(examples([cache], config), config, 16, 32, MEL, 0))
-    assert not torch.equal(next(stream)[1], next(stream)[1])
+    batches = WindowBatches(examples([cache], config), config, 16, 32, MEL)
+    assert not torch.equal(batches[0][1], batches[1][1])
+
+
+def same(one: tuple[torch.Tensor, torch.Tensor], other: tuple[torch.Tensor, torch.Tensor]) -> bool:
+    return torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
+
+
+def test_a_batch_depends_on_its_number_not_on_those_before(faces: Any, make_cache: Callable[..., CropCache], config: TrainConfig) -> None:
+    cache = make_cache(*(faces.random(40, seed) for seed in range(4)))
+    batches = WindowBatches(examples([cache], config), config, 16, 32, MEL)
+    third = batches[3]
+    for number in (0, 7):
+        assert not same(batches[number], third)
+    assert same(batches[3], third)
+
+
+def test_each_process_of_a_group_has_its_own_share(faces: Any, make_cache: Callable[..., CropCache], config: TrainConfig) -> None:
+    cache = make_cache(*(faces.random(40, seed) for seed in range(4)))
+    first, second = (WindowBatches(examples([cache], config), config, 16, 32, MEL, rank) for rank in (0, 1))
+    assert not same(first[0], second[0])
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning", "ignore:This DataLoader will create:UserWarning")
+def test_every_number_of_workers_gives_the_same_batches(faces: Any, make_cache: Callable[..., CropCache], config: TrainConfig) -> None:
+    cache = make_cache(*(faces.random(40, seed) for seed in range(4)))
+    tracks = examples([cache], config)
+    made = [WindowBatches(tracks, replace(config, n_loader_workers=n), 16, 32, MEL) for n in (0, 1, 3)]
+    here, *beside = [list(stream(batches, 2, 7)) for batches in made]
+    assert len(here) == 5
+    assert same(here[0], made[0][2])
+    for batches in beside:
+        assert [same(one, other) for one, other in zip(here, batches, strict=True)] == [True] * 5
+
+
+def test_placement_alone_leaves_colours_and_sound_as_they_are(
+    faces: Any, make_cache: Callable[..., CropCache], config: TrainConfig
+) -> None:
+    grey = [faces.of(np.full((40, 24, 48, 3), 100, np.uint8), 0.1 * np.ones(120 * 640)) for _ in range(3)]
+    tracks = examples([make_cache(*grey)], config)
+    for seed in range(3):
+        plain_config = replace(config, augmentation="placement", sound_jitter_samples=0, seed=seed)
+        images, mels = WindowBatches(tracks, plain_config, 16, 32, MEL)[0]
+        assert (images == 100).all()
+        assert torch.equal(mels, mels[:1].expand_as(mels)), "a constant sound has one spectrum"
+        assert not (one_batch(tracks, config, seed)[0] == 100).all()
+
+
+def test_placement_alone_still_moves_pictures(faces: Any, make_cache: Callable[..., CropCache], config: TrainConfig) -> None:
+    cache = make_cache(*(faces.random(40, seed) for seed in range(4)))
+    config = replace(config, augmentation="placement")
+    batches = WindowBatches([Example(cache, cache.entries[0])], replace(config, n_segments=1), 16, 32, MEL)
+    middle = augment.place(cache.crops(cache.entries[0], 0, 40), 16, 32, None)
+    shown = {image.tobytes() for image in middle}
+    assert not any(window[:3].transpose(1, 2, 0).tobytes() in shown for window in batches[0][0].numpy())
 
 
 def chosen(*arguments: Any) -> dict[tuple[str, int], tuple[int, float]]:
@@ -256,6 +389,6 @@ def test_a_heavy_track_is_taken_more_often(plain: None, faces: Any, make_cache: 
     grey = [faces.of(np.full((40, 24, 48, 3), 50 * level, np.uint8), np.zeros(120 * 640)) for level in range(1, 4)]
     cache = make_cache(*grey)
     tracks = [Example(cache, entry, 0, weight) for entry, weight in zip(cache.entries, (6.0, 1.0, 1.0), strict=True)]
-    stream = iter(WindowBatches(tracks, replace(config, n_segments=1), 16, 32, MEL, 0))
-    levels = [int(next(stream)[0].max()) for _ in range(120)]
+    batches = WindowBatches(tracks, replace(config, n_segments=1), 16, 32, MEL)
+    levels = [int(batches[number][0].max()) for number in range(120)]
     assert levels.count(50) / len(levels) == pytest.approx(0.75, abs=0.12)

@@ -12,6 +12,8 @@ import pytest
 from syncqc.errors import UsageError
 from syncqc.train.config import TrainConfig, from_values, images_needed, load_config
 
+RECIPES = sorted((Path(__file__).parents[2] / "models").glob("*/*.toml"))
+
 CHANGED = TrainConfig(
     net="ic-syncnet.base",
     seed=3,
@@ -41,6 +43,13 @@ def toml(tmp_path: Path) -> Path:
 def test_what_is_written_comes_back(toml: Path, config: TrainConfig) -> None:
     toml.write_text(as_toml(config))
     assert load_config(toml) == config
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_recipes_beside_the_models_can_be_read(recipe: Path) -> None:
+    config = load_config(recipe)
+    assert config.net.startswith("ic-syncnet.")
+    assert config.n_batches > 0
 
 
 def test_what_is_not_named_has_its_default(toml: Path) -> None:
@@ -80,12 +89,66 @@ def test_a_wrong_setting_is_named(values: dict[str, Any], sentence: str) -> None
 
 @pytest.mark.parametrize(
     ("values", "sentence"),
-    [({"n_windows": 1}, "n_windows must be at least 2"), ({"span_images": 22}, "span_images must be at least 23 for 8 windows, not 22")],
-    ids=["no hard negatives", "no room"],
+    [
+        ({"n_windows": 1}, "n_windows must be at least 2"),
+        ({"span_images": 22}, "span_images must be at least 23 for 8 windows, not 22"),
+        ({"mel_columns": 24}, "mel_columns is 16 or 32, not 24"),
+        ({"n_hard": 8}, r"n_hard must be -1 \(all\) to 7 in batches of this size, not 8"),
+        ({"n_hard": -2}, r"n_hard must be -1 \(all\) to 7"),
+        ({"n_easy": 89}, r"n_easy must be -1 \(all\) to 88 in batches of this size, not 89"),
+        ({"n_hard": 0, "n_easy": 0, "nce_weight": [0, 0]}, "n_hard = 0 leaves the binary loss without negatives"),
+        ({"n_hard": 0, "binary_loss": "bce", "nce_weight": [0, 0]}, "n_hard = 0 leaves the binary loss without negatives"),
+        ({"n_hard": 0}, "n_hard = 0 leaves InfoNCE without negatives; set nce_easy"),
+        ({"bbce_weight": [1, 0], "nce_weight": [1, 0]}, "bbce_weight and nce_weight are both 0 at the same time"),
+        ({"precision": "bfloat"}, "unknown precision 'bfloat'; did you mean 'bfloat16'?"),
+        ({"device": "gpu"}, "unknown device 'gpu'; "),
+        ({"binary_loss": "bbbce"}, "unknown binary_loss 'bbbce'; did you mean 'bbce'?"),
+        ({"augmentation": "placements"}, "unknown augmentation 'placements'; did you mean 'placement'?"),
+    ],
+    ids=[
+        "one window",
+        "no room",
+        "other mel",
+        "too many hard",
+        "fewer than all",
+        "too many easy",
+        "no negatives",
+        "no negatives for BCE",
+        "no negatives for InfoNCE",
+        "no loss at the end",
+        "precision",
+        "device",
+        "binary loss",
+        "augmentation",
+    ],
 )
-def test_settings_that_make_no_batch_are_refused(values: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(UsageError, match=sentence):
+def test_settings_that_make_no_batch_or_no_loss_are_refused(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence.replace("?", r"\?")):
         from_values(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"n_hard": 7, "n_easy": 88},
+        {"n_hard": 0, "nce_weight": [0, 0]},
+        {"n_hard": 0, "nce_easy": True},
+        {"n_easy": 0},
+        {"bbce_weight": [0, 1], "nce_weight": [1, 0]},
+        {"bbce_weight": [0, 0]},
+        {"n_segments": 1, "n_easy": 0},
+    ],
+    ids=["all there are", "easy alone", "InfoNCE over easy alone", "hard alone", "one after the other", "InfoNCE alone", "one track"],
+)
+def test_what_is_left_out_may_be_left_out(values: dict[str, Any]) -> None:
+    assert asdict(from_values(values)).items() >= {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}.items()
+
+
+def test_without_negatives_named_all_of_the_batch_count() -> None:
+    # What settings written before these keys existed mean.
+    config = TrainConfig()
+    assert (config.n_hard, config.n_easy, config.nce_easy, config.nce_both_ways, config.binary_loss) == (-1, -1, False, True, "bbce")
+    assert (config.mel_columns, config.augmentation, config.adam_betas) == (32, "full", (0.9, 0.98))
 
 
 def test_room_for_the_windows() -> None:
