@@ -35,6 +35,8 @@ class Measured:
     rows: list[Row]
     face_lines: list[Row]
     similarities: list[Row]
+    kept: list[Row] = field(default_factory=list)
+    """Lines of a crop cache."""
 
 
 @dataclass
@@ -45,6 +47,7 @@ class ClipResult:
     rows: list[Row]
     face_lines: list[Row] = field(default_factory=list)
     similarities: list[Row] = field(default_factory=list)
+    kept: list[Row] = field(default_factory=list)
 
     @property
     def failure(self) -> str | None:
@@ -87,7 +90,8 @@ def measured(part: Part, keep_similarity: bool = False) -> Measured:
             matrix = track.similarity.astype("<f2")
             n_shifts, n_windows = matrix.shape
             similarities.append(here | {"w": n_shifts // 2, "n_windows": n_windows, "matrix": matrix.tobytes()})
-    return Measured(part.part_index, part.rows(), faces, similarities)
+    kept = [track.kept for track in part.tracks if track.kept is not None]
+    return Measured(part.part_index, part.rows(), faces, similarities, kept)
 
 
 class Assembly:
@@ -116,7 +120,8 @@ class Assembly:
         rows = [row for part in parts for row in part.rows]
         for closing in self._closing:
             rows = closing(rows)
-        return ClipResult(clip, rows, [f for part in parts for f in part.face_lines], [s for part in parts for s in part.similarities])
+        faces, similarities = [f for part in parts for f in part.face_lines], [s for part in parts for s in part.similarities]
+        return ClipResult(clip, rows, faces, similarities, [k for part in parts for k in part.kept])
 
 
 def _run_stage(stage: Stage, parts: list[Part]) -> list[Part]:

@@ -21,7 +21,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 import pyarrow as pa
 
@@ -60,7 +60,7 @@ class Journal:
         self._replaces_out = False
         self._lock: TextIO | None = None
 
-    def open(self, *, restart: bool = False) -> Journal:
+    def open(self, *, restart: bool = False) -> Self:
         """Ready to take results; `done` names the clips that need no more work.
 
         With `restart` what was done is thrown away, and a finished manifest is replaced at the end.
@@ -151,7 +151,7 @@ class Journal:
         self._lock.close()
         self._lock = None
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         """Itself, opened or not."""
         return self
 

@@ -22,9 +22,9 @@ PARTS_PER_BATCH = 8
 Reader = IsolatedReader | SameProcessReader
 
 
-def default_workers() -> int:
-    """Half of the cores read, at least one; the network, which costs a little less, gets the others."""
-    return max(1, n_cores() // 2)
+def default_workers(plan: Plan) -> int:
+    """Half of the cores read, at least one; the network, which costs a little less, gets the others. Without one, all of them read."""
+    return max(1, n_cores() // 2) if plan.far else n_cores()
 
 
 def n_cores() -> int:

@@ -180,7 +180,7 @@ def _run(plan: Plan, clips: list[Clip], workers: int | None, limits: Limits, kee
 
 
 def _dataset(plan: Plan, clips: list[Clip], workers: int | None, limits: Limits, keep_similarity: bool) -> ray.data.Dataset:
-    shares = _shares(workers, ray.cluster_resources())
+    shares = _shares(workers, ray.cluster_resources(), has_far=bool(plan.far))
     _configure(limits)
     items = [{"content": pickle.dumps((number, clip))} for number, clip in enumerate(clips)]
     n_tasks = max(min(len(clips), 4 * shares.n_readers), len(clips) // _MOST_CLIPS_PER_TASK)
@@ -216,11 +216,14 @@ class _Shares:
     has_gpus: bool
 
 
-def _shares(workers: int | None, there: Mapping[str, float]) -> _Shares:
-    """What fits into the resources that are there; actors that did not fit would wait for each other for ever."""
-    cores, gpus = max(1, int(there.get("CPU", 1))), int(there.get("GPU", 0))
-    n_networks = gpus or max(1, cores // 3 if workers is None else cores - workers)
-    n_readers = workers or max(1, cores if gpus else cores - n_networks)
+def _shares(workers: int | None, there: Mapping[str, float], has_far: bool = True) -> _Shares:
+    """What fits into the resources that are there; actors that did not fit would wait for each other for ever.
+
+    Where nothing is left for far stages to do, one actor that hands on what the others read is enough.
+    """
+    cores, gpus = max(1, int(there.get("CPU", 1))), int(there.get("GPU", 0)) if has_far else 0
+    n_networks = gpus or (max(1, cores // 3 if workers is None else cores - workers) if has_far else 1)
+    n_readers = workers or max(1, cores if gpus or not has_far else cores - n_networks)
     n_on_cores = n_readers if gpus else n_readers + n_networks
     return _Shares(n_readers, n_networks, min(1.0, cores * 1000 // n_on_cores / 1000), bool(gpus))
 

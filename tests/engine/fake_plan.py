@@ -174,12 +174,15 @@ def score_into(out: Path, n_clips: int, slowness_s: float) -> None:
     from syncqc.engine import journal as journals
     from syncqc.engine.local import run_local
 
-    journals.CLIPS_PER_SHARD = 3
+    usual, journals.CLIPS_PER_SHARD = journals.CLIPS_PER_SHARD, 3
     plan = fake_plan(FakeRead(slowness_s=slowness_s))
     settings = {name: value for name, value in plan.settings().items() if name != "fake_read.slowness_s"}
     clips = fake_clips(*[f"ok-{1 + i % 3}" for i in range(n_clips)])
-    with journals.Journal(out, settings, {"syncqc": "0"}, keep_similarity=True).open() as journal:
-        missing = [clip for clip in clips if clip.clip_id not in journal.done]
-        for result in run_local(plan, missing, workers=1, in_order=False, keep_similarity=True):
-            journal.add(result)
-        journal.finish()
+    try:
+        with journals.Journal(out, settings, {"syncqc": "0"}, keep_similarity=True).open() as journal:
+            missing = [clip for clip in clips if clip.clip_id not in journal.done]
+            for result in run_local(plan, missing, workers=1, in_order=False, keep_similarity=True):
+                journal.add(result)
+            journal.finish()
+    finally:
+        journals.CLIPS_PER_SHARD = usual

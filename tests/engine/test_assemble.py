@@ -113,3 +113,13 @@ def test_closing_stages_follow_each_other() -> None:
     assembly = Assembly([FakePool(), FakePool()])
     (result,) = assembly.add(0, Clip("a", "a"), Measured(0, [{"offset_frames": 3, "part_index": 0}], [], []), 1)
     assert result.rows[0]["clip_offset_frames"] == 3
+
+
+def test_what_is_kept_of_tracks_comes_out_with_their_clip_in_the_order_of_the_parts() -> None:
+    clip = Clip("a", "a.mp4")
+    assembly = Assembly([])
+    (one, two) = (Measured(i, [{"part_index": i}], [], [], [{"track_index": t} for t in range(i + 1)]) for i in (0, 1))
+    assert list(assembly.add(0, clip, two)) == []
+    assert list(assembly.add(0, clip, n_given=2)) == []
+    (whole,) = assembly.add(0, clip, one)
+    assert whole.kept == [{"track_index": 0}, {"track_index": 0}, {"track_index": 1}]

@@ -84,3 +84,9 @@ def test_without_clips_there_are_no_results() -> None:
 
 def n_open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_without_a_network_every_core_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "n_cores", lambda: 6)
+    plan = fake_plan()
+    assert [local.default_workers(one) for one in (plan, Plan(plan.source, plan.near))] == [3, 6]

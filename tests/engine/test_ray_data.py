@@ -162,3 +162,17 @@ def test_actors_fit_into_what_is_there(workers: int | None, there: dict[str, flo
 
     shares = _shares(workers, there)
     assert (shares.n_readers, shares.n_networks, shares.cpus_each) == (readers, networks, cpus_each)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(
+    ("workers", "there", "readers", "cpus_each"),
+    [(None, {"CPU": 16.0}, 16, 0.941), (None, {"CPU": 1.0, "GPU": 2.0}, 1, 0.5), (3, {"CPU": 16.0}, 3, 1.0)],
+)
+def test_where_no_stage_is_left_for_them_networks_take_no_cores(
+    workers: int | None, there: dict[str, float], readers: int, cpus_each: float
+) -> None:
+    from syncqc.engine.ray_data import _shares
+
+    shares = _shares(workers, there, has_far=False)
+    assert (shares.n_readers, shares.n_networks, shares.cpus_each, shares.has_gpus) == (readers, 1, cpus_each, False)
