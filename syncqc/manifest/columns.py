@@ -74,7 +74,7 @@ IS_OFFSET_AT_EDGE = Column("is_offset_at_edge", _BOOL, "the best shift is the fi
 MARGIN = Column("margin", _FLOAT, "best mean cosine minus the median over the shifts", "score")
 PROBABILITY_AT_OFFSET = Column("probability_at_offset", _FLOAT, "the paper's: sigmoid of the mean over windows of the best cosine within 1 of the offset, over tau", "score")
 PROBABILITY_IN_SYNC = Column("probability_in_sync", _FLOAT, "calibrated: of segments with this value that share belongs together (prior one half)", "score")
-OFFSCREEN_RATIO = Column("offscreen_ratio", _FLOAT, "share of windows whose probability within 1 of the offset is below 0.66", "score")
+OFFSCREEN_RATIO = Column("offscreen_ratio", _FLOAT, "share of the measured windows in which, judged together, the face is not the speaker; what is outside `onscreen`", "score")
 ONSCREEN = Column("onscreen", _INTERVALS, "stretches in which the face is the speaker, s after the first image shown", "score")
 SIMILARITY = Column("similarity", pa.list_(_FLOAT), "mean cosine per shift r = 0 ... 2 w, offset = w - r - zero; null where fewer than half the windows count", "score")
 N_WINDOWS = Column("n_windows", _INT, "windows of five images that were compared", "score")

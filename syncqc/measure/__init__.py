@@ -7,8 +7,9 @@ are unit vectors or cosines, what goes out are numbers and runs of windows.
 
     similarity      embeddings -> cosines (2 w + 1 shifts, n windows), and which of them count
     offset          cosines -> mean curve over the shifts -> best shift, margin, edge
-    probability     cosines near the best shift -> probability per window and per track, offscreen ratio
-    active_speaker  probability per window -> runs of windows in which the face is the speaker -> seconds
+    probability     cosines near the best shift -> probability per window and per track, the paper's offscreen ratio
+    decision        cosines at the best shift -> when the face is the speaker, all windows of a track judged together
+    active_speaker  the paper's rules for the same -> runs of windows -> seconds
     calibration     the numbers of a track -> probability that it is in sync, learned per checkpoint
     sync            all of it in one call: measure(...) -> Sync or None
     settings        every threshold, with its default and its source

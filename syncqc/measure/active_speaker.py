@@ -1,4 +1,6 @@
-"""When the face on screen is the speaker: from a probability per window to runs of windows to seconds.
+"""When the face on screen is the speaker, by the paper's rules: from a probability per window to runs of windows; and runs to seconds.
+
+The rules are for the setting ``onscreen_by = "window"``; by default `decision` judges all windows of a track together.
 
 ::
 

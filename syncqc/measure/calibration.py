@@ -1,6 +1,6 @@
 """From the numbers of a track to the probability that it is in sync, learned once per checkpoint.
 
-A logistic regression on five features, small enough to travel inside a checkpoint. With a balanced prior: of tracks with this value, that
+A logistic regression on a few features, small enough to travel inside a checkpoint. With a balanced prior: of tracks with this value, that
 share belongs together when half of all tracks do. Knows no clip, no file and no network; who is a positive and who a negative is
 the caller's (true sound at any shift against foreign speech).
 
@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import numpy as np
 
+from syncqc.clock import IMAGE_RATE_HZ, MAX_PART_S
 from syncqc.errors import UsageError, unknown_name
+from syncqc.measure.decision import Decision
 from syncqc.measure.probability import sigmoid
 from syncqc.measure.similarity import F64, Bools
 
@@ -68,6 +70,11 @@ def _log_windows(numbers: Numbers) -> float:
     return math.log(numbers.n_windows)
 
 
+def _seconds(numbers: Numbers) -> float:
+    """How long the measured windows last, s; what each of them says adds up. At most as long as a row is by default."""
+    return min(numbers.n_windows / IMAGE_RATE_HZ, MAX_PART_S)
+
+
 @dataclass(frozen=True)
 class _Feature:
     """How a number for the regression is made, and whether it rises with the margin or the probability at offset."""
@@ -80,10 +87,14 @@ FEATURES: Mapping[str, _Feature] = {
     "margin": _Feature(lambda numbers: float(numbers.margin), may_only_help=True),
     "logit_at_offset": _Feature(_logit, may_only_help=True),
     "log_windows": _Feature(_log_windows, may_only_help=False),
+    "seconds": _Feature(_seconds, may_only_help=False),
+    "margin_x_seconds": _Feature(lambda numbers: float(numbers.margin) * _seconds(numbers), may_only_help=True),
+    "logit_x_seconds": _Feature(lambda numbers: _logit(numbers) * _seconds(numbers), may_only_help=True),
     "margin_x_log_windows": _Feature(lambda numbers: float(numbers.margin) * _log_windows(numbers), may_only_help=True),
     "logit_x_log_windows": _Feature(lambda numbers: _logit(numbers) * _log_windows(numbers), may_only_help=True),
 }
-DEFAULT_FEATURES = tuple(FEATURES)
+DEFAULT_FEATURES = ("logit_at_offset", "seconds", "margin_x_seconds", "logit_x_seconds")
+"""What is fitted unless it is said otherwise; the others are those of older checkpoints."""
 
 
 def features(tracks: Sequence[Numbers], feature_names: Sequence[str] = DEFAULT_FEATURES) -> F64:
@@ -98,11 +109,13 @@ def features(tracks: Sequence[Numbers], feature_names: Sequence[str] = DEFAULT_F
 
 @dataclass(frozen=True)
 class Calibration:
-    """A logistic map from the numbers of a track to the probability that it is in sync."""
+    """A logistic map from the numbers of a track to the probability that it is in sync, and how its windows are judged."""
 
     feature_names: tuple[str, ...]
     weights: tuple[float, ...]
     bias: float
+    decision: Decision | None = None
+    """When the face is the speaker; None where that was never fitted."""
 
     def probability_in_sync(self, numbers: Numbers) -> float:
         """Of tracks with these numbers, the share that belongs together where half of all tracks do, 0-1."""
@@ -111,7 +124,9 @@ class Calibration:
 
     def to_json(self) -> dict[str, object]:
         """The calibration as a dictionary that JSON can hold; `from_json` gives it back unchanged."""
-        return {"version": VERSION, "feature_names": list(self.feature_names), "weights": list(self.weights), "bias": self.bias}
+        stored: dict[str, object] = {"version": VERSION, "feature_names": list(self.feature_names), "weights": list(self.weights)}
+        decision = {} if self.decision is None else {"decision": asdict(self.decision)}
+        return {**stored, "bias": self.bias, **decision}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, object]) -> Calibration:
@@ -121,14 +136,14 @@ class Calibration:
             UsageError: another version, an unknown or missing key or feature, a number that is none, or a weight that would let
                 the probability fall when the margin or the probability at offset rises.
         """
-        expected = ("version", "feature_names", "weights", "bias")
+        expected = ("version", "feature_names", "weights", "bias", "decision")
         if stored.get("version", VERSION) != VERSION:
             raise UsageError(f"the calibration has version {stored['version']!r}; this syncqc reads version {VERSION}")
         for key in stored:
             if key not in expected:
                 raise unknown_name("key of a calibration", key, expected)
         for key in expected:
-            if key not in stored:
+            if key not in stored and key != "decision":
                 raise UsageError(f"the calibration lacks {key!r}")
         names, weights = stored["feature_names"], stored["weights"]
         if not isinstance(names, list | tuple) or not isinstance(weights, list | tuple) or len(names) != len(weights):
@@ -138,7 +153,8 @@ class Calibration:
         for name, weight in zip(names, numbers, strict=True):
             if FEATURES[name].may_only_help and weight < 0:
                 raise UsageError(f"the weight of {name} in a calibration may not be negative, got {weight}")
-        return cls(tuple(names), tuple(numbers), _finite(stored["bias"]))
+        decision = Decision.from_json(stored["decision"]) if "decision" in stored else None
+        return cls(tuple(names), tuple(numbers), _finite(stored["bias"]), decision)
 
 
 def fit(tracks: F64, labels: Bools, feature_names: Sequence[str] = DEFAULT_FEATURES) -> Calibration:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from syncqc.errors import UsageError, unknown_name
+from syncqc.measure.decision import Decision
 
 SmoothAlong = Literal["time", "offset"]
+OnscreenBy = Literal["track", "window"]
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,17 @@ class MeasureSettings:
     Source: IC-SyncNet, App. D and E.
     """
 
+    onscreen_by: OnscreenBy = "track"
+    """Who decides when the face is the speaker, and so the offscreen ratio: the whole track at once (`measure.decision`), or the paper's
+    rules, the ratio window by window (App. E) and the intervals from runs of windows (App. D)."""
+    decision: Decision | None = None
+    """For "track": what a window says and how rare a change is; None for the checkpoint's own, or, where it has none, the defaults."""
     candidate_threshold: float = 0.4
-    """A window is a candidate for the active speaker when its probability is above this (App. D, step 4)."""
+    """For "window": a window is a candidate for the active speaker when its probability is above this (App. D, step 4)."""
     onscreen_threshold: float = 0.66
-    """Least mean probability of a run of the active speaker (App. D, step 6); a window below it is offscreen (App. E)."""
+    """For "window": least mean probability of a run of the active speaker (App. D, step 6); a window below it is offscreen (App. E)."""
     island_windows: int = 4
-    """A run of fewer windows is small: an island or a piece of an archipelago (App. D, step 7)."""
+    """For "window": a run of fewer windows is small: an island or a piece of an archipelago (App. D, step 7)."""
     smooth_along: SmoothAlong = "time"
     """Direction of the [1 2 1]/4 filter: image time (App. E, "along the x direction") or offset (App. D, "first dimension")."""
     min_share_of_windows: float = 0.5
@@ -44,8 +51,9 @@ class MeasureSettings:
         for name in ("island_windows", "min_windows"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.smooth_along not in get_args(SmoothAlong):
-            raise unknown_name("smooth_along", self.smooth_along, get_args(SmoothAlong))
+        for name, known in (("smooth_along", get_args(SmoothAlong)), ("onscreen_by", get_args(OnscreenBy))):
+            if getattr(self, name) not in known:
+                raise unknown_name(name, getattr(self, name), known)
 
 
 DEFAULTS = MeasureSettings()

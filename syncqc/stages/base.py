@@ -27,6 +27,7 @@ IMAGES = Payload("images", travels=False)
 SOUND = Payload("sound", travels=False)
 MEL = Payload("mel", travels=True)
 CROPS = Payload("crops", travels=True)
+KEPT = Payload("kept", travels=True)
 
 
 @dataclass(frozen=True)

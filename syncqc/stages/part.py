@@ -48,7 +48,7 @@ class Track:
     first_image: int
     """Image of the clip at which the track begins."""
     crops: U8
-    """(n_images, height, width, 3), RGB mouths, one per image without holes."""
+    """(n_images, height, width, 3), RGB mouths, one per image without holes; none once they are `kept`."""
     detected_images: npt.NDArray[np.int32]
     """(n_detections,), images of the clip on which the detector found this face."""
     boxes_px: F32
@@ -60,10 +60,12 @@ class Track:
     row: Row = field(default_factory=dict)
     similarity: npt.NDArray[np.float16] | None = None
     """(2 w + 1, n_windows), cosines, nan where a shift does not count; only where it is to be kept."""
+    kept: Row | None = None
+    """The line of a crop cache; only where one is made."""
 
     @property
     def n_images(self) -> int:
-        """How many images the track lasts."""
+        """How many images the track lasts, as long as its crops are here."""
         return int(self.crops.shape[0])
 
 

@@ -99,8 +99,9 @@ class Score(Stage):
 
     @property
     def thresholds(self) -> MeasureSettings:
-        """The settings of the measures: a shift needs as many windows as a track."""
-        return replace(self.measures, min_windows=self.min_windows)
+        """The settings of the measures: a shift needs as many windows as a track, and who speaks is decided as the checkpoint says."""
+        own = self._calibration.decision if self._calibration else None
+        return replace(self.measures, min_windows=self.min_windows, decision=self.measures.decision or own)
 
     def _search(self, track: Track, mel: Mel, video: F32, w: int) -> tuple[Sync | None, F32, Bools]:
         assert self._net is not None

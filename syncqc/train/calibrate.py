@@ -7,19 +7,20 @@ them are whole rows as ``syncqc score`` cuts them, the others are shorter, as ro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from syncqc.clock import IMAGE_RATE_HZ, WINDOW_IMAGES
 from syncqc.errors import UsageError
 from syncqc.measure.calibration import Calibration, features, fit
 from syncqc.measure.probability import sigmoid
 from syncqc.measure.sync import Sync
-from syncqc.train.intervals import auc
+from syncqc.train.reliability import Reliability, Said, reliability
 from syncqc.train.stretches import Measuring, Stretch, TrackMatrices, stretches
 
 F64 = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Labelled = tuple[str, Sync, bool]
 """Speaker, numbers, whether sound and lips belong together."""
@@ -28,19 +29,6 @@ N_FOLDS = 5
 SHORT_S = (1.0, 2.0)
 _SHORTER = 0.7
 """A row gives a shorter stretch where that is at most so much of it."""
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """How far the calibrated probability is from the truth, on speakers that were left out of the fit."""
-
-    expected_error: float
-    """Mean distance of probability and observed share over ten equal bins, weighted by their size."""
-    auc: float
-    n_positive: int
-    n_negative: int
-    n_speakers: int
-    bins: list[dict[str, float]]
 
 
 def labelled(tracks: Sequence[TrackMatrices], measuring: Measuring) -> list[Labelled]:
@@ -106,15 +94,30 @@ def cross_validated(items: Sequence[Labelled], n_folds: int = N_FOLDS) -> Reliab
     Raises:
         UsageError: there are fewer speakers than folds.
     """
+    return reliability(said_cross_validated(items, n_folds))
+
+
+def said_cross_validated(items: Sequence[Labelled], n_folds: int = N_FOLDS) -> Said:
+    """What such a map says of each item, fitted without the item's speaker.
+
+    Raises:
+        UsageError: there are fewer speakers than folds.
+    """
     _refuse_few(items, n_folds)
     lines, truth = features([sync for _, sync, _ in items]), _truth(items)
-    _, which = np.unique([speaker for speaker, _, _ in items], return_inverse=True)
     probabilities = np.zeros(len(items))
+    which = folds([speaker for speaker, _, _ in items], n_folds)
     for fold in range(n_folds):
-        is_left_out = which % n_folds == fold
+        is_left_out = which == fold
         one = fit(lines[~is_left_out], truth[~is_left_out])
         probabilities[is_left_out] = sigmoid(lines[is_left_out] @ np.array(one.weights) + one.bias)
-    return reliability(probabilities, truth, int(which.max()) + 1)
+    return _said(probabilities, items)
+
+
+def folds(speakers: Sequence[str], n_folds: int = N_FOLDS) -> Ints:
+    """Which fold each item is left out in, (n,): all of a speaker in one."""
+    _, which = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
+    return which % n_folds
 
 
 def judged(calibration: Calibration, items: Sequence[Labelled]) -> Reliability:
@@ -124,8 +127,17 @@ def judged(calibration: Calibration, items: Sequence[Labelled]) -> Reliability:
         UsageError: nobody has both own and foreign sound.
     """
     _refuse_few(items, 1)
-    probabilities = np.array([calibration.probability_in_sync(sync) for _, sync, _ in items])
-    return reliability(probabilities, _truth(items), len({speaker for speaker, _, _ in items}))
+    return reliability(said(calibration, items))
+
+
+def said(calibration: Calibration, items: Sequence[Labelled]) -> Said:
+    """What a map that is there already says of each item."""
+    return _said(np.array([calibration.probability_in_sync(sync) for _, sync, _ in items]), items)
+
+
+def _said(probabilities: F64, items: Sequence[Labelled]) -> Said:
+    durations_s = np.array([(len(sync.window_probability) + WINDOW_IMAGES - 1) / IMAGE_RATE_HZ for _, sync, _ in items])
+    return Said(probabilities, _truth(items), durations_s, [speaker for speaker, _, _ in items])
 
 
 def _refuse_few(items: Sequence[Labelled], least: int) -> None:
@@ -139,22 +151,3 @@ def _refuse_few(items: Sequence[Labelled], least: int) -> None:
 
 def _truth(items: Sequence[Labelled]) -> Bools:
     return np.array([is_own for _, _, is_own in items], np.bool_)
-
-
-def reliability(probabilities: F64, truth: Bools, n_speakers: int, n_bins: int = 10) -> Reliability:
-    """The calibration error with classes weighted to one half each."""
-    weights = np.where(truth, 0.5 / max(1, truth.sum()), 0.5 / max(1, (~truth).sum()))
-    which = np.minimum((probabilities * n_bins).astype(int), n_bins - 1)
-    bins = []
-    error = 0.0
-    for i in range(n_bins):
-        inside = which == i
-        mass = float(weights[inside].sum())
-        if mass > 0:
-            said = float((weights * probabilities)[inside].sum() / mass)
-            seen = float(weights[inside & truth].sum() / mass)
-            error += mass * abs(said - seen)
-            bins.append({"said": said, "seen": seen, "mass": mass, "n": int(inside.sum())})
-    above = auc(probabilities[truth].tolist(), probabilities[~truth].tolist())
-    assert above is not None, "both kinds are there"
-    return Reliability(error, above, int(truth.sum()), int((~truth).sum()), n_speakers, bins)

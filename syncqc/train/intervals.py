@@ -6,7 +6,7 @@ Knows numbers and names only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +38,9 @@ def auc(own: Sequence[float], foreign: Sequence[float]) -> float | None:
     """Chance that an own value is above a foreign one, ties counting one half; None without either."""
     if not len(own) or not len(foreign):
         return None
-    classes, n_classes = _classes(own, foreign)
-    return float(_auc(classes[: len(own)], classes[len(own) :], np.ones(len(own)), np.ones(len(foreign)), n_classes))
+    nobody = np.zeros(len(own), np.int64), np.zeros(len(foreign), np.int64)
+    wins = _wins(np.asarray(own, np.float64), nobody[0], np.asarray(foreign, np.float64), nobody[1], 1)
+    return float(wins[0, 0] / (len(own) * len(foreign)))
 
 
 def auc_interval95(
@@ -52,10 +53,29 @@ def auc_interval95(
     names, which = np.unique(np.asarray([*own_speakers, *foreign_speakers], dtype=str), return_inverse=True)
     if len(names) < 2 or not len(own) or not len(foreign):
         return None
-    classes, n_classes = _classes(own, foreign)
-    n = len(own)
-    drawn = [_auc(classes[:n], classes[n:], draw[which[:n]], draw[which[n:]], n_classes) for draw in _draws(len(names))]
-    return _middle95(np.array(drawn))
+    of_own, of_foreign = which[: len(own)], which[len(own) :]
+    wins = _wins(np.asarray(own, np.float64), of_own, np.asarray(foreign, np.float64), of_foreign, len(names))
+    draws = _draws(len(names)).astype(np.float64)
+    n_pairs = (draws @ np.bincount(of_own, minlength=len(names))) * (draws @ np.bincount(of_foreign, minlength=len(names)))
+    with np.errstate(invalid="ignore"):
+        return _middle95(((draws @ wins) * draws).sum(axis=1) / n_pairs)
+
+
+def median_interval95(values: Sequence[float], speakers: Sequence[str]) -> Interval | None:
+    """The range [low, high] of the median in 95 % of draws of speakers; None for fewer than two speakers."""
+    numbers = np.asarray(values, np.float64)
+    return drawn_interval95(lambda weights: float(np.median(np.repeat(numbers, weights.astype(np.int64)))), speakers)
+
+
+def drawn_interval95(ask: Callable[[F64], float], speakers: Sequence[str]) -> Interval | None:
+    """The range [low, high] of any figure in 95 % of draws of speakers; None for fewer than two speakers, or where it is never known.
+
+    `ask` gives the figure when each item weighs as often as its speaker was drawn, weights (items,); NaN where it is not known.
+    """
+    names, which = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
+    if len(names) < 2:
+        return None
+    return _middle95(np.array([ask(draw[which].astype(np.float64)) for draw in _draws(len(names))]))
 
 
 def _draws(n_speakers: int) -> Counts:
@@ -63,18 +83,17 @@ def _draws(n_speakers: int) -> Counts:
     return np.random.default_rng(SEED).multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), size=N_DRAWS)
 
 
-def _classes(own: Sequence[float], foreign: Sequence[float]) -> tuple[Counts, int]:
-    """Ranks of all values, own ones first, equal ones alike; and how many there are."""
-    values, classes = np.unique(np.asarray([*own, *foreign], np.float64), return_inverse=True)
-    return classes, len(values)
+def _wins(own: F64, of_own: Counts, foreign: F64, of_foreign: Counts, n_speakers: int) -> F64:
+    """How many pairs of an own value of the first speaker and a foreign one of the second the own one wins, (speakers, speakers).
 
-
-def _auc(own: Counts, foreign: Counts, own_weights: npt.NDArray[np.number], foreign_weights: npt.NDArray[np.number], n: int) -> float:
-    """NaN where one side has no weight."""
-    own_mass, foreign_mass = np.bincount(own, own_weights, n), np.bincount(foreign, foreign_weights, n)
-    total = own_mass.sum() * foreign_mass.sum()
-    below = np.cumsum(foreign_mass) - foreign_mass / 2
-    return float(own_mass @ below / total) if total else float("nan")
+    Ties count one half.
+    """
+    wins = np.zeros((n_speakers, n_speakers))
+    for speaker in range(n_speakers):
+        values = np.sort(foreign[of_foreign == speaker])
+        below = 0.5 * (np.searchsorted(values, own, "left") + np.searchsorted(values, own, "right"))
+        wins[:, speaker] = np.bincount(of_own, below, n_speakers)
+    return wins
 
 
 def _middle95(drawn: F64) -> Interval | None:

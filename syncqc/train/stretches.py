@@ -13,36 +13,38 @@ stages; writes no file.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from syncqc.clock import IMAGE_RATE_HZ, SAMPLES_PER_IMAGE, WINDOW_IMAGES, n_windows
+from syncqc.clock import IMAGE_RATE_HZ, SAMPLES_PER_IMAGE, WINDOW_CENTRE_IMAGE, WINDOW_IMAGES, n_windows
 from syncqc.errors import Failure, UsageError
 from syncqc.manifest.row import Clip
+from syncqc.measure.probability import best_cosines, probability_at_offset, smooth
 from syncqc.measure.settings import MeasureSettings
-from syncqc.measure.similarity import similarity_matrix, validity
 from syncqc.measure.sync import Sync, measure
-from syncqc.media.mel import MelFrontEnd, mel_columns, reach
+from syncqc.media.mel import MelFrontEnd
 from syncqc.nets.checkpoint import LoadedNet
 from syncqc.stages.find_faces import FindFaces
 from syncqc.stages.listen import Listen
-from syncqc.stages.part import Mel, Part, Sound, Track
-from syncqc.stages.read import ReadClip, mel_span
+from syncqc.stages.part import Part, Sound
+from syncqc.stages.read import ReadClip
 from syncqc.stages.score import Score
+from syncqc.train.hearer import Hearer, Pair
+from syncqc.train.other_sound import Strangers, earlier, equally_loud, replaced, runs, turned
 
-F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-Pair = tuple[F32, Bools]
 
 MOST_MOVED_IMAGES = 12
+WRONG_SHIFTS = (-10, -5, 5, 10)
+"""Images beside the best shift at which nothing belongs together any more."""
 LITTLE_SPEECH = "little_speech"
 """Why a track is left out, beside the failures of `errors`."""
-_KEPT_SPEAKERS, _KEPT_PARTS = 4, 2
-_LEAST_COVERED = 0.95
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,21 @@ class EvalSettings:
     """Tracks with less voice are left out, and lend no foreign sound."""
     n_foreign: int = 2
     """Foreign sounds per track."""
+    replaced_shares: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    """Shares of a track's windows for which another speaker is heard, at its start, in its middle and at its end."""
 
     def __post_init__(self) -> None:
         """Refuses what the sound that is read does not reach.
 
         Raises:
-            UsageError: a move of 0 or of more than `MOST_MOVED_IMAGES`.
+            UsageError: a move of 0 or of more than `MOST_MOVED_IMAGES`, or a share that is not above 0 and at most 1.
         """
         for move in (*self.moves, *self.control_moves):
             if not 0 < abs(move) <= MOST_MOVED_IMAGES:
                 raise UsageError(f"moves must lie within ±{MOST_MOVED_IMAGES} and not be 0, got {move}")
+        for share in self.replaced_shares:
+            if not 0 < share <= 1:
+                raise UsageError(f"replaced_shares must lie above 0 and not above 1, got {share}")
 
 
 @dataclass(frozen=True)
@@ -99,11 +106,36 @@ class Measuring:
             return measure(*whole, self.tau, settings=self.measures)
         return found
 
+    def logits(self, pair: Pair, found: Sync, at: slice = slice(None)) -> F64:
+        """Smoothed cosines over tau in the row of the shift that was found, (n,); NaN where a cell does not count."""
+        return np.asarray(self._smoothed(pair, found, at)[found.shift] / self.tau)
+
+    def at_wrong_shifts(self, pair: Pair, found: Sync, at: slice = slice(None)) -> list[float]:
+        """`probability_at_offset` at `WRONG_SHIFTS` beside the shift that was found, where the search reaches and something was heard."""
+        smoothed = self._smoothed(pair, found, at)
+        shifts = [found.shift + by for by in WRONG_SHIFTS if 0 <= found.shift + by < len(smoothed)]
+        values = [probability_at_offset(best_cosines(smoothed, shift), self.tau) for shift in shifts]
+        return [value for value in values if not math.isnan(value)]
+
+    def _smoothed(self, pair: Pair, found: Sync, at: slice) -> F64:
+        """The matrix from which the numbers were found, smoothed."""
+        matrix, is_valid = pair if len(found.curve) == len(pair[0]) else self.inner(pair)
+        return smooth(matrix[:, at], is_valid[:, at] & np.isfinite(matrix[:, at]), self.measures)
+
 
 def opened(score: Score) -> LoadedNet:
     """The network of a `Score` that has been opened."""
     assert score._net is not None, "open() comes first"
     return score._net
+
+
+@dataclass
+class Mixture:
+    """A track whose sound is somebody else's for a known run of windows, at the track's own offset."""
+
+    pair: Pair
+    is_replaced: Bools
+    """(n,), whether the image for which the window speaks has the other's sound."""
 
 
 @dataclass
@@ -119,6 +151,13 @@ class TrackMatrices:
     foreign: list[Pair] = field(default_factory=list)
     foreign_moved: dict[int, Pair] = field(default_factory=dict)
     """The first foreign sound, moved."""
+    same_speaker: list[Pair] = field(default_factory=list)
+    """The sound of another part of the same speaker."""
+    turned: Pair | None = None
+    """The own sound turned round by half its length, so that what belongs together is out of reach."""
+    mixtures: list[Mixture] = field(default_factory=list)
+    speech_ratio: float = 1.0
+    """Share of the track in which there is a voice."""
 
 
 def matrices(
@@ -136,7 +175,7 @@ def matrices(
     listen = Listen(w=score.w, front_end=front_end)
     find.open()
     listen.open()
-    strangers = _Strangers()
+    strangers = Strangers()
     for clip, source, speaker in clips:
         for part in read(clip):
             find([part])
@@ -147,7 +186,7 @@ def matrices(
             if reason is not None:
                 left_out[reason] += 1
                 continue
-            yield _track_matrices(part, (source, speaker), score, front_end, settings, strangers.beside(part, speaker, settings.n_foreign))
+            yield _track_matrices(Hearer(part, score, front_end), (source, speaker), settings, strangers, Measuring.of(score))
             strangers.add(part, speaker)
 
 
@@ -161,84 +200,37 @@ def _reason(part: Part, score: Score, settings: EvalSettings) -> str | None:
 
 
 def _track_matrices(
-    part: Part, who: tuple[str, str], score: Score, front_end: MelFrontEnd, settings: EvalSettings, foreign: list[Sound]
+    hearer: Hearer, who: tuple[str, str], settings: EvalSettings, strangers: Strangers, measuring: Measuring
 ) -> TrackMatrices:
+    """The matrices of a track of (source, speaker) with every sound that the settings ask for."""
+    part, (source, speaker) = hearer.part, who
     assert part.mel is not None
     assert part.sound is not None
-    track = part.tracks[0]
-    video = score.embed_video(track.crops)
-    out = TrackMatrices(part.clip.clip_id, who[1], who[0], _pair(score, track, video, part.mel))
-    for move in settings.moves:
-        out.moved[move] = _pair(score, track, video, _heard(part, earlier(part.sound, move), score.w, front_end))
-    out.foreign = [_pair(score, track, video, _heard(part, sound, score.w, front_end)) for sound in foreign]
-    for move in settings.control_moves if foreign else ():
-        out.foreign_moved[move] = _pair(score, track, video, _heard(part, earlier(foreign[0], move), score.w, front_end))
+    out = TrackMatrices(part.clip.clip_id, speaker, source, hearer.beside_mel(part.mel))
+    out.speech_ratio = float(str(hearer.track.row["speech_ratio"]))
+    out.moved = {move: hearer.beside_sound(earlier(part.sound, move)) for move in settings.moves}
+    foreign = strangers.beside(part, speaker, settings.n_foreign)
+    out.foreign = [hearer.beside_sound(sound) for sound in foreign]
+    out.foreign_moved = {move: hearer.beside_sound(earlier(foreign[0], move)) for move in (settings.control_moves if foreign else ())}
+    out.same_speaker = [hearer.beside_sound(sound) for sound in strangers.same(part, speaker, 2 * hearer.w)]
+    around = turned(part, 2 * hearer.w)
+    out.turned = None if around is None else hearer.beside_sound(around)
+    other = equally_loud(foreign[0], part) if foreign else None
+    own = measuring(out.own)
+    if other is not None and own is not None:
+        out.mixtures = [_mixture(hearer, other, own.offset_frames, run) for run in runs(hearer.n_windows, settings.replaced_shares)]
     return out
 
 
-def earlier(sound: Sound, images: int) -> Sound:
-    """The sound so many images earlier on the clip's clock; it is what a larger offset looks like."""
-    return Sound(sound.samples, sound.first_sample - images * SAMPLES_PER_IMAGE, sound.is_present)
-
-
-def _heard(part: Part, sound: Sound, w: int, front_end: MelFrontEnd) -> Mel:
-    """What `Listen` would make of the part if it sounded like this."""
-    first_column, n_columns = mel_span(part.first_image, part.n_images, 2 * w)
-    first, end = reach(first_column, n_columns)
-    cut = _cut(sound, first, end)
-    columns, is_present = mel_columns(cut.samples, cut.is_present, front_end)
-    return Mel(columns, first_column, is_present)
-
-
-def _cut(sound: Sound, first: int, end: int) -> Sound:
-    """Samples [first, end) of the sound; not present where it does not reach."""
-    samples, is_present = np.zeros(end - first, np.float32), np.zeros(end - first, np.bool_)
-    lo, hi = max(first, sound.first_sample), min(end, sound.first_sample + len(sound.samples))
-    if hi > lo:
-        samples[lo - first : hi - first] = sound.samples[lo - sound.first_sample : hi - sound.first_sample]
-        is_present[lo - first : hi - first] = sound.is_present[lo - sound.first_sample : hi - sound.first_sample]
-    return Sound(samples, first, is_present)
-
-
-def _pair(score: Score, track: Track, video: F32, mel: Mel) -> Pair:
-    audio, has_sound = score.embed_audio(mel, track.first_image - 2 * score.w, len(video) + 4 * score.w)
-    return np.asarray(similarity_matrix(video, audio), np.float32), validity(has_sound, 2 * score.w)
-
-
-class _Strangers:
-    """The sound of the last parts of the last few speakers."""
-
-    def __init__(self) -> None:
-        self._parts: OrderedDict[str, deque[Part]] = OrderedDict()
-
-    def add(self, part: Part, speaker: str) -> None:
-        """Keeps the part's sound; its pictures and tracks go."""
-        kept = self._parts.setdefault(speaker, deque(maxlen=_KEPT_PARTS))
-        kept.append(Part(part.clip, part.part_index, part.n_parts, part.first_image, part.n_images, sound=part.sound))
-        self._parts.move_to_end(speaker)
-        while len(self._parts) > _KEPT_SPEAKERS:
-            self._parts.popitem(last=False)
-
-    def beside(self, part: Part, speaker: str, n: int) -> list[Sound]:
-        """Up to `n` sounds of others laid beside the part, those that reach farthest first, of equal ones the latest of each speaker.
-
-        Where the part's own sound is missing they are as well: a foreign sound is not to be told by its length.
-        """
-        assert part.sound is not None
-        begin = part.first_image * SAMPLES_PER_IMAGE - part.sound.first_sample
-        within = slice(begin, begin + part.n_images * SAMPLES_PER_IMAGE)
-        own = part.sound.is_present
-        found = []
-        others = [parts for who, parts in reversed(self._parts.items()) if who != speaker]
-        for other in (parts[-1 - age] for age in range(_KEPT_PARTS) for parts in others if age < len(parts)):
-            assert other.sound is not None
-            laid = earlier(other.sound, other.first_image - part.first_image)
-            laid = _cut(laid, part.sound.first_sample, part.sound.first_sample + len(own))
-            laid.is_present &= own
-            laid.samples *= laid.is_present
-            if laid.is_present[within].sum() >= _LEAST_COVERED * own[within].sum():
-                found.append(laid)
-        return sorted(found, key=lambda laid: -int(laid.is_present.sum()))[:n]
+def _mixture(hearer: Hearer, other: Sound, offset_frames: int, run: tuple[int, int]) -> Mixture:
+    """Windows `run` hear the other; where the run begins or ends with the track, so does all that is heard before or after it."""
+    assert hearer.part.sound is not None
+    # Sound that leads by `offset_frames` is heard so much before its image is seen.
+    first_image = hearer.track.first_image + WINDOW_CENTRE_IMAGE - offset_frames
+    first, end = (None if window in (0, hearer.n_windows) else (first_image + window) * SAMPLES_PER_IMAGE for window in run)
+    is_replaced = np.zeros(hearer.n_windows, np.bool_)
+    is_replaced[slice(*run)] = True
+    return Mixture(hearer.beside_sound(replaced(hearer.part.sound, other, first, end)), is_replaced)
 
 
 @dataclass(frozen=True)
@@ -254,6 +246,10 @@ class Stretch:
     foreign: list[Sync]
     control: dict[int, Sync]
     """The first foreign sound as it is (0) and moved; empty where it could not be measured."""
+    same_speaker: list[Sync] = field(default_factory=list)
+    turned: Sync | None = None
+    at_wrong_shifts: list[float] = field(default_factory=list)
+    """`probability_at_offset` of the own sound as if the offset lay `WRONG_SHIFTS` beside the one that was found."""
 
 
 def stretches(tracks: Iterable[TrackMatrices], duration_s: float | None, measuring: Measuring) -> list[Stretch]:
@@ -279,4 +275,16 @@ def _stretch(track: TrackMatrices, at: slice, duration_s: float, measuring: Meas
         return None
     foreign = measured(dict(enumerate(track.foreign)))
     control = {0: foreign[0], **measured(track.foreign_moved)} if 0 in foreign else {}
-    return Stretch(track.clip_id, track.speaker, track.source, duration_s, own, measured(track.moved), list(foreign.values()), control)
+    return Stretch(
+        track.clip_id,
+        track.speaker,
+        track.source,
+        duration_s,
+        own,
+        measured(track.moved),
+        list(foreign.values()),
+        control,
+        list(measured(dict(enumerate(track.same_speaker))).values()),
+        None if track.turned is None else measuring(track.turned, at),
+        measuring.at_wrong_shifts(track.own, own, at),
+    )

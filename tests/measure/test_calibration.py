@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from syncqc.errors import UsageError
 from syncqc.measure.calibration import DEFAULT_FEATURES, Calibration, TrackNumbers, features, fit
+from syncqc.measure.decision import Decision
 from syncqc.measure.probability import sigmoid
 from syncqc.measure.sync import measure
 
@@ -29,10 +30,17 @@ def drawn(n_positive: int, n_negative: int, seed: int = 0) -> tuple[list[TrackNu
 
 
 def test_features_by_hand() -> None:
-    # p = 3/4: logit ln 3; n = 8: ln 8
+    # p = 3/4: logit ln 3; n = 8: 0.32 s
     line = features([TrackNumbers(margin=0.25, probability_at_offset=0.75, n_windows=8)])[0]
-    assert DEFAULT_FEATURES == ("margin", "logit_at_offset", "log_windows", "margin_x_log_windows", "logit_x_log_windows")
-    np.testing.assert_allclose(line, [0.25, math.log(3), math.log(8), 0.25 * math.log(8), math.log(3) * math.log(8)])
+    assert DEFAULT_FEATURES == ("logit_at_offset", "seconds", "margin_x_seconds", "logit_x_seconds")
+    np.testing.assert_allclose(line, [math.log(3), 0.32, 0.25 * 0.32, math.log(3) * 0.32])
+    older = features([TrackNumbers(0.25, 0.75, 8)], ["margin", "log_windows", "margin_x_log_windows", "logit_x_log_windows"])[0]
+    np.testing.assert_allclose(older, [0.25, math.log(8), 0.25 * math.log(8), math.log(3) * math.log(8)])
+
+
+def test_windows_beyond_a_row_add_nothing() -> None:
+    for n_windows, seconds in ((25, 1.0), (125, 5.0), (5000, 5.0)):
+        assert features([TrackNumbers(0.1, 0.5, n_windows)], ["seconds"])[0, 0] == seconds
 
 
 @pytest.mark.parametrize(("p", "logit"), [(0.0, -12.0), (1.0, 12.0), (1 - 1e-9, 12.0), (1e-9, -12.0), (0.5, 0.0)])
@@ -107,7 +115,7 @@ def test_a_feature_that_never_changes_has_no_weight() -> None:
     tracks, labels = drawn(100, 100)
     alike = [TrackNumbers(t.margin, t.probability_at_offset, 121) for t in tracks]
     calibration = fit(features(alike), labels)
-    assert calibration.weights[DEFAULT_FEATURES.index("log_windows")] == 0
+    assert calibration.weights[DEFAULT_FEATURES.index("seconds")] == 0
     assert np.isfinite(calibration.weights).all()
 
 
@@ -180,3 +188,13 @@ def test_a_missing_key_is_named(key: str) -> None:
 def test_what_cannot_be_fitted_is_named(lines: np.ndarray, labels: list[bool], names: list[str], error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         fit(lines, np.array(labels), names)
+
+
+def test_the_decision_travels_with_the_map_and_may_be_missing() -> None:
+    without = Calibration(("margin",), (1.0,), -0.5)
+    assert "decision" not in without.to_json()
+    assert Calibration.from_json(without.to_json()) == without
+    both = Calibration(("margin",), (1.0,), -0.5, Decision(0.2, -0.3, 0.01))
+    assert Calibration.from_json(json.loads(json.dumps(both.to_json()))) == both
+    with pytest.raises(UsageError, match="the decision lacks 'weight'"):
+        Calibration.from_json({**without.to_json(), "decision": {}})

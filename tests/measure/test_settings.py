@@ -17,6 +17,7 @@ from syncqc.measure.settings import MeasureSettings
         pytest.param({"island_windows": 0}, "island_windows must be at least 1, not 0", id="island"),
         pytest.param({"min_windows": 0}, "min_windows must be at least 1, not 0", id="windows"),
         pytest.param({"smooth_along": "offsets"}, "unknown smooth_along 'offsets'; did you mean 'offset'?", id="direction"),
+        pytest.param({"onscreen_by": "windows"}, "unknown onscreen_by 'windows'; did you mean 'window'?", id="who decides"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(values: dict[str, Any], message: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from syncqc.measure.decision import Decision
 from syncqc.measure.settings import MeasureSettings
 from syncqc.measure.similarity import similarity_matrix, validity
 from syncqc.measure.sync import Sync, measure
@@ -83,8 +84,12 @@ def test_every_number_of_a_small_matrix_by_hand() -> None:
     assert result.margin == pytest.approx(0.1)  # 0.1 - median(-0.3, 0, 0.1)
     np.testing.assert_allclose(result.window_probability, [0.9, 0.9, 0.75, 0.5])
     assert result.probability_at_offset == pytest.approx(3**1.25 / (1 + 3**1.25))
-    assert result.offscreen_ratio == 0.25
-    assert result.onscreen_windows == [(0, 4)]  # one run above 0.4, mean 0.7625
+    assert (result.offscreen_ratio, result.onscreen_windows) == (0, [(0, 4)])  # all together: evidence 0.6 ln 3 against change_probability
+    by_window = measure(similarity, np.ones((3, 4), np.bool_), tau, settings=MeasureSettings(min_windows=1, onscreen_by="window"))
+    assert by_window is not None
+    assert by_window.offscreen_ratio == 0.25
+    assert by_window.onscreen_windows == [(0, 4)]  # one run above 0.4, mean 0.7625
+    np.testing.assert_array_equal(by_window.onscreen_probability, by_window.window_probability)
 
 
 def test_smoothing_direction_is_the_settings() -> None:
@@ -114,7 +119,8 @@ def test_windows_without_sound_near_the_offset_are_not_measured() -> None:
     # window j meets windows j - 1 ... j + 1 near the offset: 31 ... 39 meet none, 30 still meets 29, whose cosine is -1
     similarity = np.full((5, 40), -1.0)
     similarity[2] = 1.0
-    result = measured(similarity, validity(np.arange(-2, 42) < 30, w=2))
+    is_valid = validity(np.arange(-2, 42) < 30, w=2)
+    result = measured(similarity, is_valid, settings=MeasureSettings(onscreen_by="window"))
     assert result.n_windows == 31
     np.testing.assert_array_equal(np.isnan(result.window_probability), np.arange(40) >= 31)
     assert result.onscreen_windows == [(0, 30)]
@@ -212,3 +218,30 @@ def test_whatever_comes_in_the_numbers_are_in_range(data: st.DataObject, w: int,
         assert last <= first < end <= n
         assert not np.isnan(result.window_probability[first:end]).any()
         last = end
+    n_on = sum(end - first for first, end in result.onscreen_windows)
+    assert result.offscreen_ratio == pytest.approx(1 - n_on / result.n_windows), "ratio and intervals are one decision"
+
+
+def test_a_window_without_a_cell_at_the_offset_goes_with_its_neighbours() -> None:
+    # in sync, n = 40, w = 2: at the offset itself the sound ends with window 29, window 30 has it one image beside the offset
+    similarity = np.full((5, 40), -1.0)
+    similarity[2] = 1.0
+    result = measured(similarity, validity(np.arange(-2, 42) < 30, w=2))
+    assert result.n_windows == 31
+    assert result.onscreen_windows == [(0, 31)]
+    assert result.offscreen_ratio == 0
+    np.testing.assert_array_equal(np.isnan(result.onscreen_probability), np.arange(40) >= 31)
+
+
+def test_somebody_else_for_a_while_is_one_stretch_and_a_slip_is_none() -> None:
+    similarity = np.full((5, 100), -0.3)
+    similarity[2] = 0.3
+    similarity[2, 20:60] = -0.3
+    similarity[2, [5, 80]] = -0.3  # slips
+    similarity[2, 40] = 0.3
+    # 0.3 / tau is 3 logits; with 0.2 for each a window is worth 0.6, a change costs ln(0.97 / 0.03) = 3.5
+    result = measured(similarity, settings=MeasureSettings(decision=Decision(weight=0.2, threshold_logit=0.0, change_probability=0.03)))
+    assert result.onscreen_windows == [(0, 20), (60, 100)]
+    assert result.offscreen_ratio == 0.4
+    by_window = measured(similarity, settings=MeasureSettings(onscreen_by="window"))
+    assert by_window.offscreen_ratio == pytest.approx(0.42)  # smoothed, a lone window is even at best: the 40 and both slips

@@ -20,6 +20,7 @@ from syncqc.clock import first_mel_column
 from syncqc.errors import Failure
 from syncqc.manifest.row import Clip
 from syncqc.measure.calibration import Calibration, TrackNumbers
+from syncqc.measure.decision import Decision
 from syncqc.measure.settings import MeasureSettings
 from syncqc.nets.checkpoint import Header, LoadedNet
 from syncqc.stages import score
@@ -309,9 +310,19 @@ def test_the_calibration_of_the_checkpoint_gives_the_probability(bench: Bench) -
 
 
 def test_thresholds_are_settings(bench: Bench) -> None:
-    strict = MeasureSettings(onscreen_threshold=1.0)
-    row = bench.scored(part_of(), measures=strict)
-    assert (row["offscreen_ratio"], row["onscreen"]) == (1.0, [])
+    for strict in (MeasureSettings(onscreen_by="window", onscreen_threshold=1.0), MeasureSettings(decision=Decision(threshold_logit=99.0))):
+        row = bench.scored(part_of(), measures=strict)
+        assert (row["offscreen_ratio"], row["onscreen"]) == (1.0, [])
+
+
+def test_the_checkpoint_says_when_a_face_is_the_speaker_unless_the_settings_do() -> None:
+    own, given = Decision(threshold_logit=1.0), Decision(threshold_logit=2.0)
+    score = Score()
+    assert score.thresholds.decision is None
+    score._calibration = Calibration(("margin",), (1.0,), 0.0, own)
+    assert score.thresholds.decision == own
+    score.measures = MeasureSettings(decision=given)
+    assert score.thresholds.decision == given
 
 
 def test_failed_parts_and_parts_without_mel_pass_untouched(bench: Bench) -> None:
