@@ -4,67 +4,102 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from syncqc.cli.effects import effect_names
 from syncqc.cli.places import check_file, write_text
-from syncqc.cli.unseen import DetectorOption, ModelArgument, SourceArgument, checked, left_out_in_words, matrices_of
+from syncqc.cli.unseen import (
+    DetectorOption,
+    ModelArgument,
+    SourceArgument,
+    SplitOption,
+    checked,
+    left_out_in_words,
+    matrices_of,
+    whole_clips_of,
+)
 from syncqc.errors import UsageError
 
 if TYPE_CHECKING:
     from syncqc.measure.calibration import Calibration
     from syncqc.train.calibrate import Labelled
 
-FORMAT = "syncqc-evaluation-1"
+FORMAT = "syncqc-evaluation-2"
 
 
 def evaluate(
     model: ModelArgument,
     source: SourceArgument,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the figures as JSON.", show_default="only shown")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write the figures as JSON, and as tables in a .md beside it.", show_default="only shown"),
+    ] = None,
+    protocol: Annotated[
+        Literal["strict", "vocalist"],
+        typer.Option(help="How windows are judged: all of them, or with the quirks of the published figures (VocaLiST's code)."),
+    ] = "strict",
+    split: SplitOption = None,
+    effects: Annotated[
+        str | None, typer.Option(help="Also disturb the clips: `all`, or names with commas (a wrong one lists them).", show_default="none")
+    ] = None,
     detector: DetectorOption = None,
 ) -> None:
-    """Moves the sound of SOURCE and swaps voices, and says how often MODEL notices."""
+    """Asks MODEL at every window of SOURCE where the sound belongs, moves the sound, swaps voices, and says how often it is right."""
     import json
 
     if out is not None:
         check_file(out, ".json")
         _refuse_other_json(out)
-    clips, detector = checked(model, source, detector)
+        _refuse_other_markdown(out.with_suffix(".md"))
+    if effects is not None:
+        effect_names(effects)
+    clips, detector = checked(model, source, detector, split)
 
     from dataclasses import asdict
 
+    from syncqc.cli.evaluate_sections import Evaluated, sections
+    from syncqc.cli.evaluate_view import show
     from syncqc.engine.provenance import versions
     from syncqc.nets.checkpoint import file_sha256, find, read_header
     from syncqc.train.calibrate import labelled
     from syncqc.train.evaluate import figures
+    from syncqc.train.evaluation_words import page
+    from syncqc.train.protocol import protocol_figures
     from syncqc.train.stretches import EvalSettings, Measuring
 
     settings = EvalSettings()
     score, tracks, left_out = matrices_of(model, clips, detector, settings)
+    whole, clips_left_out = whole_clips_of(score, clips, detector)
     measuring = Measuring.of(score)
     weights = find(model)
     header = read_header(weights)
-    result = figures(tracks, measuring, settings)
-    calibration, sentences = _calibration(header.calibration, labelled(tracks, measuring))
+    items = labelled(tracks, measuring)
+    calibration, sentences = _calibration(header.calibration, items)
+    more = sections(Evaluated(score, clips, detector, tracks, measuring, settings, items, effects))
+    options = {"protocol": protocol, "split": split, "effects": effects, "detector": detector}
     about = {
         "format": FORMAT,
-        "command": _command("evaluate", model, source, detector),
+        "command": _command("evaluate", model, source, options),
         "model": header.name,
         "weights_sha256": file_sha256(str(weights), weights.stat().st_mtime_ns),
         "made_with": versions(),
         "settings": {**asdict(settings), **asdict(measuring)},
         "n_clips_read": len(clips),
         "parts_left_out": dict(left_out),
-        "figures": result,
+        "protocol": protocol_figures(whole, protocol, measuring, settings, header.zero_offset_frames, clips_left_out),
+        "figures": figures(tracks, measuring, settings),
         "calibration": calibration,
+        **{section.key: section.data for section in more},
     }
-    _show(result)
-    for sentence in [left_out_in_words(left_out), *sentences]:
+    show(about, more)
+    for sentence in [left_out_in_words(left_out), *sentences, *(line for section in more for line in section.sentences)]:
         typer.echo(sentence)
     if out is not None:
         write_text(out, json.dumps(about, indent=2) + "\n")
+        write_text(out.with_suffix(".md"), page(about, more))
+        typer.echo(f"per source and per speaker: {out.with_suffix('.md')}")
 
 
 def _refuse_other_json(out: Path) -> None:
@@ -81,12 +116,28 @@ def _refuse_other_json(out: Path) -> None:
         raise UsageError(f"{out} is there and holds no evaluation; choose another --out")
 
 
-def _command(name: str, model: str, source: Path, detector: str) -> str:
-    """The command line that asks for the same again, with the paths as they were given."""
-    from syncqc.stages.find_faces import FindFaces
+def _refuse_other_markdown(page: Path) -> None:
+    """Refuses to replace a page that is no evaluation."""
+    from syncqc.train.evaluation_words import HEADING
 
-    options = [] if detector == FindFaces.detector else ["--detector", detector]
-    return shlex.join(["syncqc", name, model, str(source), *options])
+    if not page.exists():
+        return
+    try:
+        is_ours = page.read_text(encoding="utf-8").startswith(HEADING)
+    except (OSError, ValueError):
+        is_ours = False
+    if not is_ours:
+        raise UsageError(f"{page}, where the tables would go, is there and holds no evaluation; choose another --out")
+
+
+def _command(name: str, model: str, source: Path, options: dict[str, str | None]) -> str:
+    """The command line that asks for the same again, with the paths as they were given and without what is the default."""
+    from syncqc.stages.find_faces import FindFaces
+    from syncqc.train.protocol import DEFAULT_PROTOCOL
+
+    defaults = {"protocol": DEFAULT_PROTOCOL, "detector": FindFaces.detector}
+    given = [part for key, value in options.items() if value is not None and value != defaults.get(key) for part in (f"--{key}", value)]
+    return shlex.join(["syncqc", name, model, str(source), *given])
 
 
 def _calibration(stored: dict[str, Any] | None, items: list[Labelled]) -> tuple[dict[str, object], list[str]]:
@@ -116,36 +167,3 @@ def _calibration(stored: dict[str, Any] | None, items: list[Labelled]) -> tuple[
         found[key] = asdict(reliability)
         sentences.append(f"{what}: expected error {reliability.expected_error:.3f}, AUC {reliability.auc:.3f}")
     return found, sentences
-
-
-def _show(figures: dict[str, Any]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    for group, values in figures.items():
-        title = Text(f"{group}: {values['n_clips']} clips, {values['n_speakers']} speakers, {values['n_tracks']} parts; shares in %")
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
-        for name in ("length", "n", "rows\nfollow", "clips\nfollow", "agree with\ntheir clip", "foreign\nis lower", "AUC"):
-            table.add_column(name, justify="right", no_wrap=True)
-        for line in [*values["by_duration"], values["rows"]]:
-            if line["n_stretches"]:
-                length = f"{line['duration_s']:g} s" if "duration_s" in line else "whole rows"
-                keys = ("offset_follows_rows", "offset_follows_clips", "offset_agrees_with_clip", "foreign_lower_share")
-                auc = "" if line["foreign_auc"] is None else f"{line['foreign_auc']:.3f}"
-                table.add_row(length, str(line["n_stretches"]), *(_cell(line, key) for key in keys), auc)
-        Console().print(table)
-        by_listening = values["rows"]["foreign_follows_rows"]
-        if by_listening is not None:
-            typer.echo(f"moved foreign sound, where there is nothing to find, is followed in {by_listening:.0%} of whole rows")
-        accuracy = ", ".join(f"{k} {share:.1%}" for k, share in values["window_accuracy"].items() if share is not None)
-        typer.echo(f"windows right around the track's own offset: {accuracy or 'none was judged'}\n")
-
-
-def _cell(line: dict[str, Any], key: str) -> str:
-    """The share in percent and, where it is known, the range in which 95 % of other samples of speakers would have it."""
-    share, interval = line[key], line[f"{key}_interval95"]
-    if share is None:
-        return ""
-    return f"{100 * share:.0f}" + (f" ({100 * interval[0]:.0f}-{100 * interval[1]:.0f})" if interval else "")

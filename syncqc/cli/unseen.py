@@ -6,6 +6,7 @@ Knows no figure and no file to write.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from syncqc.manifest.row import Clip
     from syncqc.stages.score import Score
     from syncqc.train.stretches import EvalSettings, TrackMatrices
+    from syncqc.train.whole_clips import WholeClip
 
 ModelArgument = Annotated[str, typer.Argument(help="A name from `syncqc models`, or a weights file.", show_default=False)]
 SourceArgument = Annotated[
@@ -27,23 +29,28 @@ SourceArgument = Annotated[
 DetectorOption = Annotated[
     str | None, typer.Option(help="The face detector.", show_default=default_of("syncqc.stages.find_faces:FindFaces.detector"))
 ]
+SplitOption = Annotated[
+    str | None, typer.Option(help="Which split of SOURCE, where that is LRS2 or LRS3 as released.", show_default="none")
+]
 
 
-def checked(model: str, source: Path, detector: str | None) -> tuple[list[Clip], str]:
+def checked(model: str, source: Path, detector: str | None, split: str | None = None) -> tuple[list[Clip], str]:
     """The clips and the detector, when everything that is named is there.
 
     Raises:
-        UsageError: no such model, detector or source, or nothing in it.
+        UsageError: no such model, detector, source or split, or nothing in it.
     """
-    from syncqc.datasets.folder import list_clips
+    from syncqc.cli.logs import set_up_logs
+    from syncqc.datasets.layout import clips_of
     from syncqc.faces.registry import check_detector
     from syncqc.nets.checkpoint import find, read_header
     from syncqc.stages.find_faces import FindFaces
 
+    set_up_logs(None, False)
     read_header(find(model))
     detector = FindFaces.detector if detector is None else detector
     check_detector(detector)
-    return list_clips(source).clips, detector
+    return clips_of(source, split), detector
 
 
 def matrices_of(model: str, clips: list[Clip], detector: str, settings: EvalSettings) -> tuple[Score, list[TrackMatrices], Counter[str]]:
@@ -52,24 +59,36 @@ def matrices_of(model: str, clips: list[Clip], detector: str, settings: EvalSett
     Raises:
         UsageError: no clip has a track that can be judged.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     from syncqc.stages.score import Score
     from syncqc.train.stretches import matrices
 
     score = Score(model=model)
     score.open()
-    labelled = [(clip, clip.dataset or "", clip.speaker or clip.clip_id) for clip in clips]
     left_out: Counter[str] = Counter()
-    console = Console(stderr=True)
-    read = track(labelled, "reading", transient=True, console=console, disable=not console.is_terminal)
-    tracks = list(matrices(read, score, detector, settings, left_out))
+    tracks = list(matrices(_read(clips, "reading parts"), score, detector, settings, left_out))
     if not tracks:
         n = len(clips)
         of = "the clip has no face track" if n == 1 else f"none of the {n} clips has a face track"
         raise UsageError(f"{of} that can be judged ({_reasons(left_out)})")
     return score, tracks, left_out
+
+
+def whole_clips_of(score: Score, clips: list[Clip], detector: str) -> tuple[list[WholeClip], Counter[str]]:
+    """What the opened network says of every whole clip, and why other clips are left out."""
+    from syncqc.train.whole_clips import whole_clips
+
+    left_out: Counter[str] = Counter()
+    return list(whole_clips(_read(clips, "reading whole clips"), score, detector, left_out)), left_out
+
+
+def _read(clips: list[Clip], what: str) -> Iterable[tuple[Clip, str, str]]:
+    """The clips with their source and speaker, and a bar that says how many have been read; a clip without a speaker is one."""
+    from rich.console import Console
+    from rich.progress import track
+
+    labelled = [(clip, clip.dataset or "", clip.speaker or clip.clip_id) for clip in clips]
+    console = Console(stderr=True)
+    return track(labelled, what, transient=True, console=console, disable=not console.is_terminal)
 
 
 def _reasons(left_out: Counter[str]) -> str:

@@ -30,10 +30,11 @@ _LIST_COLUMNS = ("path", "audio_path", "dataset", "speaker", "clip_id")
 
 @dataclass
 class Listing:
-    """The clips of a source, sorted by clip_id, and how many folders could not be looked into."""
+    """The clips of a source, sorted by clip_id, how many folders could not be looked into, and which named clips are not there."""
 
     clips: list[Clip] = field(default_factory=list)
     n_closed_folders: int = 0
+    missing: list[str] = field(default_factory=list)
 
 
 def list_clips(source: Path, audio_root: Path | None = None) -> Listing:

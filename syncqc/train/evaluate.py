@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,24 @@ from syncqc.train.stretches import EvalSettings, Measuring, Stretch, TrackMatric
 F64 = npt.NDArray[np.float64]
 Values = tuple[list[float], list[str]]
 """Numbers, and the speaker of each."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One more thing that an evaluation says, beside the protocol and the figures."""
+
+    key: str
+    """Its key in the JSON file, beside ``figures``."""
+    title: str
+    """Its heading on the page."""
+    data: Mapping[str, object]
+    """What JSON can hold."""
+    tables: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]]]]
+    """Title, header and rows of each of its tables, for the page."""
+    sentences: Sequence[str] = ()
+    """What the terminal says of it, a line each."""
+    is_shown: bool = False
+    """Whether the terminal shows its tables, too: where they were asked for by name."""
 
 
 def follows(found: Sequence[Stretch], settings: EvalSettings) -> Values:

@@ -1,0 +1,117 @@
+"""LRS2 and LRS3 as released: which folder is which, and the clips of their splits.
+
+::
+
+    lrs2   mvlrs_v1/main/<id>/<clip>.mp4 .txt       train, val and test lie together and are told apart by lists,
+           mvlrs_v1/pretrain/<id>/<clip>.mp4 .txt   pretrain.txt train.txt val.txt test.txt: a line is <id>/<clip>, in test.txt
+           test.txt ...                             followed by NF or MV; the lists are in the folder or in mvlrs_v1
+    lrs3   test/<ytid>/NNNNN.mp4 .txt               the folders are the splits: pretrain, trainval, test
+
+The ``.txt`` beside a clip holds its words; it is no clip. The folder's name stands for the speaker. Opens lists, never clips.
+
+Source: Afouras et al., Deep Audio-Visual Speech Recognition (LRS2) and LRS3-TED.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from syncqc.datasets.folder import Listing
+from syncqc.errors import UsageError
+from syncqc.manifest.row import Clip
+from syncqc.manifest.store import storable
+
+_LRS2_LINE = re.compile(r"[^/\s]+/[^/\s]+")
+_LRS3_CLIP = re.compile(r"\d{5}\.mp4")
+
+
+@dataclass(frozen=True)
+class Lrs2:
+    """LRS2-BBC; as released its splits hold 96,318, 45,839, 1,082 and 1,243 clips."""
+
+    name: str = "lrs2"
+    splits: tuple[str, ...] = ("pretrain", "train", "val", "test")
+
+    def recognises(self, folder: Path) -> bool:
+        """Whether it is or holds ``mvlrs_v1``, or ``main`` beside one of the lists."""
+        root = _lrs2_root(folder)
+        if root.resolve().name == "mvlrs_v1":
+            return (root / "main").is_dir() or (root / "pretrain").is_dir()
+        return (root / "main").is_dir() and any((root / f"{split}.txt").is_file() for split in self.splits)
+
+    def clips(self, folder: Path, split: str) -> Listing:
+        """The clips that the split's list names; see `Layout`."""
+        root = _lrs2_root(folder)
+        places = list(dict.fromkeys([folder / f"{split}.txt", root / f"{split}.txt"]))
+        listed = next((place for place in places if place.is_file()), None)
+        if listed is None:
+            raise UsageError(f"the list of lrs2's split {split} is missing; looked for {' and '.join(map(str, places))}")
+        within = root / ("pretrain" if split == "pretrain" else "main")
+        names = [within / f"{name}.mp4" for name in _listed(listed)]
+        return _listing(self.name, folder, names, f"that {listed} names")
+
+
+@dataclass(frozen=True)
+class Lrs3:
+    """LRS3-TED; as released its splits hold 118,516, 31,982 and 1,321 clips."""
+
+    name: str = "lrs3"
+    splits: tuple[str, ...] = ("pretrain", "trainval", "test")
+
+    def recognises(self, folder: Path) -> bool:
+        """Whether a split's folder holds a folder with five-digit clips, the words of each beside it."""
+        return _lrs2_root(folder) == folder and not (folder / "main").exists() and any(_holds_lrs3(folder / split) for split in self.splits)
+
+    def clips(self, folder: Path, split: str) -> Listing:
+        """All clips in the split's folder; see `Layout`."""
+        within = folder / split
+        if not within.is_dir():
+            raise UsageError(f"lrs3's split {split} is missing: there is no folder {within}")
+        return _listing(self.name, folder, within.glob("*/*.mp4"), f"in {within}")
+
+
+def _lrs2_root(folder: Path) -> Path:
+    inner = folder / "mvlrs_v1"
+    return inner if inner.is_dir() else folder
+
+
+def _holds_lrs3(split: Path) -> bool:
+    """Whether the first folder with anything in it holds a clip of LRS3."""
+    if not split.is_dir():
+        return False
+    for inner in split.iterdir():
+        for path in inner.iterdir() if inner.is_dir() else ():
+            if _LRS3_CLIP.fullmatch(path.name):
+                return path.with_suffix(".txt").is_file()
+    return False
+
+
+def _listed(listed: Path) -> list[str]:
+    """The first word of each line, each once: what follows it in LRS2's test.txt is no part of the name."""
+    names: dict[str, None] = {}
+    for number, line in enumerate(listed.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if words := line.split():
+            if not _LRS2_LINE.fullmatch(words[0]) or ".." in PurePosixPath(words[0]).parts:
+                raise UsageError(f"{listed}, line {number}: {words[0]!r} is no <id>/<clip>")
+            names[words[0]] = None
+    return list(names)
+
+
+def _listing(dataset: str, folder: Path, paths: Iterable[Path], which: str) -> Listing:
+    listing = Listing()
+    for path in paths:
+        if path.name.startswith("._"):
+            continue
+        clip_id = storable(path.relative_to(folder).with_suffix("").as_posix())
+        if path.is_file():
+            listing.clips.append(Clip(clip_id, str(path), dataset=dataset, speaker=storable(path.parent.name)))
+        else:
+            listing.missing.append(clip_id)
+    listing.clips.sort(key=lambda clip: clip.clip_id)
+    if not listing.clips:
+        n = len(listing.missing)
+        raise UsageError(f"none of the {n} clips {which} is there" if n else f"there are no clips {which}")
+    return listing
