@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from syncqc import __version__
+from syncqc.cli.cache import cache
 from syncqc.cli.calibrate import calibrate
 from syncqc.cli.demo import demo
 from syncqc.cli.doctor import doctor
@@ -45,7 +46,7 @@ def syncqc(
     """Measures whether the voice and the lips of a video belong together, over whole datasets."""
 
 
-for _command in (score, merge, inspect, demo, doctor, models, train, evaluate, calibrate):
+for _command in (score, merge, inspect, demo, doctor, models, cache, train, evaluate, calibrate):
     app.command()(_command)
 
 

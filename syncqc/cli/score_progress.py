@@ -34,6 +34,12 @@ class Pace:
         """Seconds since the start."""
         return max(time.monotonic() - self._started_s, 1e-6)
 
+    def told(self) -> str:
+        """What the whole run took, at its end."""
+        if not self.n_clips:
+            return "nothing was left to do"
+        return f"{hours(self.wall_s)}, {self.video_s / self.wall_s:.1f} x realtime"
+
     def line(self) -> str:
         """All of it in one line."""
         left_s = (self.n_clips - self.n_done) * self.wall_s / self.n_done if self.n_done else None

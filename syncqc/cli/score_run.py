@@ -63,6 +63,10 @@ class Engine:
             return "ray", f"{n_clips} files on {n_cores()} cores"
         return "local", f"{n_clips} files on {n_cores()} cores"
 
+    def provenance(self, n_clips: int) -> dict[str, str | int]:
+        """The versions and the engine that make the rows."""
+        return {**versions(), "engine": self.settled(n_clips)[0]}
+
     def run(self, name: str, plan: Plan, clips: list[Clip]) -> Iterator[ClipResult]:
         """The results of the clips as they get done."""
         if name == "ray":
@@ -71,7 +75,7 @@ class Engine:
             return run_ray(
                 plan, clips, workers=self.workers, address=self.ray_address, limits=self.limits, keep_similarity=self.keep_similarity
             )
-        workers = min(self.workers or default_workers(), len(clips))
+        workers = min(self.workers or default_workers(plan), len(clips))
         return run_local(plan, clips, workers=workers, limits=self.limits, in_order=False, keep_similarity=self.keep_similarity)
 
 
@@ -94,15 +98,24 @@ def score_all(
     plan: Plan, clips: list[Clip], out: Path, settings: Mapping[str, object], engine: Engine, *, restart: bool = False
 ) -> Summary:
     """What the manifest at `out` says once every clip is in it; clips that already are in it are not scored again."""
+    journal = Journal(out, settings, engine.provenance(len(clips)), keep_similarity=engine.keep_similarity)
+    pace = carry_out(plan, clips, journal, engine, restart=restart)
+    summary = Summary.of(read_rows(out, COLUMNS))
+    if pace is None:
+        typer.echo(f"{out} is already complete: {summary.n_clips} clips")
+        return summary
+    show_failures(summary)
+    typer.echo(f"{summary.line()}; {pace.told()}; {out}")
+    return summary
+
+
+def carry_out(plan: Plan, clips: list[Clip], journal: Journal, engine: Engine, *, restart: bool = False) -> Pace | None:
+    """How fast the clips that were missing got done and the journal finished; None where there was nothing to do."""
     name, why = engine.settled(len(clips))
-    provenance = {**versions(), "engine": name}
-    journal = Journal(out, settings, provenance, keep_similarity=engine.keep_similarity)
     with journal.open(restart=restart):
         missing = [clip for clip in clips if clip.clip_id not in journal.done]
         if not missing and journal.is_finished:
-            summary = Summary.of(read_rows(out, COLUMNS))
-            typer.echo(f"{out} is already complete: {summary.n_clips} clips")
-            return summary
+            return None
         if n_done := len(clips) - len(missing):
             typer.echo(f"going on: {n_done} of {len(clips)} clips are done", err=True)
         pace = Pace(len(missing))
@@ -112,11 +125,7 @@ def score_all(
             for result in shown(engine.run(name, plan, missing), pace) if missing else ():
                 journal.add(result)
             journal.finish()
-    summary = Summary.of(read_rows(out, COLUMNS))
-    _show(summary)
-    speed = f"{hours(pace.wall_s)}, {pace.video_s / pace.wall_s:.1f} x realtime" if missing else "nothing was left to score"
-    typer.echo(f"{summary.line()}; {speed}; {out}")
-    return summary
+    return pace
 
 
 @contextlib.contextmanager
@@ -140,7 +149,7 @@ def score_sample(plan: Plan, clips: list[Clip], n: int, engine: Engine) -> Summa
     typer.echo(f"engine: {name} ({why})", err=True)
     pace = Pace(len(drawn))
     summary = Summary.of(row for result in shown(engine.run(name, plan, drawn), pace) for row in result.rows)
-    _show(summary)
+    show_failures(summary)
     times = len(clips) / len(drawn)
     wall_s = pace.wall_s * times
     share = summary.good_s / summary.scored_s if summary.scored_s else 0.0
@@ -152,7 +161,8 @@ def score_sample(plan: Plan, clips: list[Clip], n: int, engine: Engine) -> Summa
     return summary
 
 
-def _show(summary: Summary) -> None:
+def show_failures(summary: Summary) -> None:
+    """Why clips were not measured, as a table on the terminal; nothing where there is no failure."""
     from rich.console import Console
 
     table = failure_table(summary)

@@ -3,62 +3,73 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from syncqc.cli.places import make_folder, write_text
+from syncqc.cli.train_clips import cached, clips_of, dev_tracks_of, tell_common_speakers
 from syncqc.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from syncqc.manifest.row import Clip
+    from syncqc.engine.ray_train import RayGroup
     from syncqc.nets.checkpoint import LoadedNet
+    from syncqc.nets.ic_syncnet import IcSyncNet, IcSyncNetConfig
     from syncqc.train.batches import Example
     from syncqc.train.cache import CropCache, Entry
     from syncqc.train.config import TrainConfig
 
+EXIT_FAILED = 1
 RUN = "run.json"
 """In the folder of a run: what it was made from besides its settings."""
-CLIPS = "clips.txt"
-"""In the folder of a cache: which clips are in it."""
-LEAST_DEV_IMAGES = 60
-"""2.4 s. The equal parts of a clip that is just over 5 s long are 2.5 s: a longer minimum would leave such clips out."""
 
 
 def train(
-    source: Annotated[Path, typer.Argument(help="Clips: a folder, or a list (.csv with path, dataset, speaker).", show_default=False)],
-    dev: Annotated[Path, typer.Option(help="Clips of other speakers, to choose by.", show_default=False)],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Clips: a folder, a list (.csv with path, dataset, speaker), or what `syncqc cache` wrote.", show_default=False
+        ),
+    ],
+    dev: Annotated[Path, typer.Option(help="Clips of other speakers, to choose by; as SOURCE.", show_default=False)],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of the run; the same command goes on where it stopped.", show_default=False)
     ],
     config: Annotated[Path | None, typer.Option(help="Settings in TOML.", show_default="the defaults of TrainConfig")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for mouth crops and sound.", show_default="OUT/cache")] = None,
-    start_from: Annotated[str | None, typer.Option(help="Begin with the weights of this model.", show_default="random weights")] = None,
+    start_from: Annotated[
+        str | None, typer.Option(help="Begin with the weights of this model, which may have fewer blocks.", show_default="random weights")
+    ] = None,
     clean_with: Annotated[
         str | None,
         typer.Option(
             help="Correct the clips' own offsets and drop bad ones, as this model sees them.", show_default="nothing is corrected"
         ),
     ] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes that share every batch, a GPU each where there are GPUs; more than 1 start Ray Train.")
+    ] = 1,
 ) -> None:
     """Trains a network on the mouths and voices of SOURCE and keeps the weights in OUT."""
-    from syncqc.datasets.folder import list_clips
-    from syncqc.nets.checkpoint import load
+    from syncqc.nets.checkpoint import load, network_config
     from syncqc.train.config import TrainConfig, load_config
-    from syncqc.train.loop import WEIGHTS
     from syncqc.train.loop import train as run
+    from syncqc.train.state import WEIGHTS
 
     settings = load_config(config) if config else TrainConfig()
+    group = _group(processes, settings) if processes > 1 else None
     start = load(start_from) if start_from else None
-    _check_network(settings, start, start_from)
+    shape = network_config(settings.net, settings.mel_columns)
+    beginning = _beginning(start.network, shape, settings, str(start_from)) if start else None
     cleaner = load(clean_with) if clean_with else None
-    clips, dev_clips = list_clips(source).clips, list_clips(dev).clips
-    _tell_common_speakers(clips, dev_clips)
+    clips, dev_clips = clips_of(source), clips_of(dev)
+    tell_common_speakers(clips, dev_clips)
     make_folder(out)
-    made_from = {"source": _told(clips), "dev": _told(dev_clips), "start_from": _model_told(start), "clean_with": _model_told(cleaner)}
+    made_from = {"source": clips.told, "dev": dev_clips.told, "start_from": _model_told(start), "clean_with": _model_told(cleaner)}
     _refuse_other_run(out, made_from)
     total = settings.n_batches + settings.tune_batches
     done = _batches_done(out, settings)
@@ -66,56 +77,87 @@ def train(
         typer.echo(f"all {total} batches are done; weights: {out / WEIGHTS}")
         return
     folder = cache or out / "cache"
-    caches = [_cached(clips, folder / "train", "training clips")]
-    dev_tracks = _dev_tracks(_cached(dev_clips, folder / "dev", "development clips"))
+    caches = [cached(clips, folder / "train", "training clips", shape)]
+    dev_tracks = dev_tracks_of(cached(dev_clips, folder / "dev", "development clips", shape))
     tracks = _examples(caches, settings, cleaner, clean_with)
     write_text(out / RUN, json.dumps(made_from, indent=1) + "\n")
     typer.echo(f"training {settings.net} on {len(tracks)} face tracks, choosing by {len(dev_tracks)}")
     if done:
         typer.echo(f"going on after {done} of {total} batches")
     with _Bar(total, done) as bar:
-        run(settings, tracks, dev_tracks, out, bar.show, start.network if start else None)
+        if group is None:
+            run(settings, tracks, dev_tracks, out, bar.show, beginning)
+        else:
+            _run_together(_Share(settings, tracks, dev_tracks, out, beginning), group.n_ranks, bar.show)
     typer.echo(f"weights: {out / WEIGHTS}")
 
 
-def _check_network(settings: TrainConfig, start: LoadedNet | None, start_from: str | None) -> None:
-    """Nothing, when the network exists and the weights to begin with are of its shape.
+@dataclass(frozen=True)
+class _Share:
+    """What each of several processes does."""
+
+    settings: TrainConfig
+    tracks: list[Example]
+    dev_tracks: list[tuple[CropCache, Entry]]
+    out: Path
+    beginning: IcSyncNet | None
+
+    def __call__(self, group: RayGroup) -> None:
+        from syncqc.train.loop import train as run
+
+        run(self.settings, self.tracks, self.dev_tracks, self.out, group.tell, self.beginning, group)
+
+
+def _group(processes: int, settings: TrainConfig) -> RayGroup:
+    """The group as its first process will see it.
 
     Raises:
-        UsageError: an unknown network, or weights of another one.
+        UsageError: Ray Train is not installed, or a batch cannot be shared by so many.
+    """
+    from syncqc.train.group import share_of
+
+    try:
+        from syncqc.engine.ray_train import RayGroup
+    except ImportError as error:
+        raise UsageError(f"--processes needs Ray Train (pip install 'ray[train]'): {error}") from error
+    group = RayGroup(0, processes)
+    share_of(settings, group)
+    return group
+
+
+def _run_together(share: _Share, processes: int, show: Callable[[dict[str, float]], None]) -> None:
+    from tempfile import TemporaryDirectory
+
+    from syncqc.engine.ray_train import WorkersFailedError, run_workers
+    from syncqc.train.device import chosen_device
+
+    try:
+        with TemporaryDirectory(prefix="syncqc-train-") as storage:
+            run_workers(share, processes, chosen_device(share.settings).type == "cuda", Path(storage), show)
+    except WorkersFailedError as error:
+        typer.echo(f"error: {error}; the same command goes on after the last saved batch", err=True)
+        raise typer.Exit(EXIT_FAILED) from error
+
+
+def _beginning(network: IcSyncNet, shape: IcSyncNetConfig, settings: TrainConfig, name: str) -> IcSyncNet:
+    """The network to begin with: the given one, made deeper where the wanted shape has more blocks.
+
+    Raises:
+        UsageError: its weights are of another shape.
     """
     import torch
 
-    from syncqc.nets.checkpoint import new_network
+    from syncqc.nets.deepen import deepened
 
-    with torch.device("meta"):
-        network = new_network(settings.net)
-    if start is None:
-        return
-    wanted, given = ({name: tensor.shape for name, tensor in one.state_dict().items()} for one in (network, start.network))
-    if wanted != given:
-        raise UsageError(f"--start-from {start_from} holds no weights for {settings.net}; its network has another shape")
-
-
-def _told(clips: list[Clip]) -> str:
-    """The clips in a line that is another one for other clips, wherever they lie."""
-    import hashlib
-
-    paths = [Path(clip.path) for clip in clips]
-    sizes = [path.stat().st_size if path.exists() else None for path in paths]
-    about = [(clip.clip_id, clip.dataset, clip.speaker, size) for clip, size in zip(clips, sizes, strict=True)]
-    digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()
-    return f"{len(clips)} clips ({digest[:12]})"
+    torch.manual_seed(settings.seed)  # for the weights that the given network has not
+    try:
+        return deepened(network, shape)
+    except ValueError as error:
+        raise UsageError(f"--start-from {name} holds no weights for {settings.net}; its network has another shape") from error
 
 
 def _model_told(model: LoadedNet | None) -> str | None:
     return None if model is None else f"{model.header.name} ({model.weights_sha256[:12]})"
-
-
-def _tell_common_speakers(clips: list[Clip], dev_clips: list[Clip]) -> None:
-    common = sorted({clip.speaker for clip in clips if clip.speaker} & {clip.speaker for clip in dev_clips if clip.speaker})
-    if common:
-        typer.echo(f"warning: speakers of DEV are in SOURCE too, so DEV tells too much good: {', '.join(common[:5])}", err=True)
 
 
 def _refuse_other_run(out: Path, made_from: Mapping[str, str | None]) -> None:
@@ -135,56 +177,11 @@ def _batches_done(out: Path, settings: TrainConfig) -> int:
         UsageError: they were trained with other settings.
     """
     from syncqc.nets.checkpoint import read_header
-    from syncqc.train.loop import WEIGHTS, refuse_other_settings
+    from syncqc.train.state import WEIGHTS, batches_in_weights, refuse_other_settings
 
-    if not (out / WEIGHTS).exists():
-        return 0
-    trained = read_header(out / WEIGHTS).trained or {}
-    refuse_other_settings(out, settings, trained)
-    return int(trained.get("batches", 0))
-
-
-def _cached(clips: list[Clip], folder: Path, what: str) -> CropCache:
-    """The cache in `folder`, filled first where it is not there yet.
-
-    Raises:
-        UsageError: it holds other clips, cannot be written, or nothing in the clips can be used.
-    """
-    from rich.console import Console
-    from rich.progress import track
-
-    from syncqc.train.cache import ABOUT, CacheShape, CropCache, build
-
-    told = _told(clips)
-    if (folder / ABOUT).exists():
-        then = (folder / CLIPS).read_text(encoding="utf-8").strip() if (folder / CLIPS).exists() else "unknown clips"
-        if then != told:
-            raise UsageError(f"{folder} holds the mouths of {then}, not of these {told}; choose another --cache")
-        return CropCache(folder)
-    make_folder(folder)
-    write_text(folder / CLIPS, told + "\n")
-    labelled = [(clip, clip.dataset or "", clip.speaker or clip.clip_id) for clip in clips]
-    console = Console(stderr=True)
-    built = build(labelled, folder, CacheShape())
-    read = track(built, f"reading {what}", total=len(labelled), console=console, disable=not console.is_terminal)
-    n_empty = sum(n == 0 for _, n in read)
-    typer.echo(f"{what}: {len(clips)} read, {n_empty} without a usable face track")
-    if n_empty == len(clips):
-        (folder / ABOUT).unlink()
-        raise UsageError(f"no usable face track in the {len(clips)} {what}: a face, with sound, for at least 15 images")
-    return CropCache(folder)
-
-
-def _dev_tracks(cache: CropCache) -> list[tuple[CropCache, Entry]]:
-    """The tracks to choose by: alone in the picture, and long enough to have an offset of their own.
-
-    Raises:
-        UsageError: there is none.
-    """
-    found = [(cache, entry) for entry in cache.entries if entry.n_images >= LEAST_DEV_IMAGES and entry.n_tracks == 1]
-    if not found:
-        raise UsageError(f"no development clip shows one face alone for {LEAST_DEV_IMAGES / 25:g} s; there is nothing to choose by")
-    return found
+    if (out / WEIGHTS).exists():
+        refuse_other_settings(out, settings, read_header(out / WEIGHTS).trained or {})
+    return batches_in_weights(out)
 
 
 def _examples(caches: list[CropCache], settings: TrainConfig, cleaner: LoadedNet | None, name: str | None) -> list[Example]:
@@ -237,7 +234,8 @@ class _Bar:
         windows, halves = record.get("window_accuracy"), record.get("halves_agree")
         if windows is not None:
             self._validation = f" | windows right {windows:.1%}" + ("" if halves is None else f", halves agree {halves:.1%}")
-        text = f"BBCE {record['bbce']:.3f} InfoNCE {record['nce']:.3f} tau {record['tau']:.3f}{self._validation}"
+        binary = next(f"{name.upper()} {record[name]:.3f}" for name in ("bbce", "bce") if name in record)
+        text = f"{binary} InfoNCE {record['nce']:.3f} tau {record['tau']:.3f}{self._validation}"
         self._progress.update(self._task, completed=record["batch"], description=text)
         if not self._console.is_terminal:
             typer.echo(f"{record['batch']:.0f}/{self._total} {text}", err=True)

@@ -1,30 +1,24 @@
 """Mouth crops and sound of a set of clips, kept so that training reads them again and again without decoding.
 
 One folder: `crops.u8` (all crops, one after the other), `sound.i16` (16 kHz mono), `index.jsonl` (one line per face track).
-Knows the stages that read clips and find faces; nothing of networks.
+Knows how it is read; nothing of how it is made, and nothing of networks.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from syncqc.clock import SAMPLES_PER_IMAGE, SOUND_RATE_HZ
+from syncqc.clock import SAMPLES_PER_IMAGE
 from syncqc.errors import UsageError
-from syncqc.manifest.row import Clip
-from syncqc.stages.find_faces import FindFaces
-from syncqc.stages.part import Part, Track
-from syncqc.stages.read import ReadClip
+from syncqc.stages.keep_crops import CONTEXT_IMAGES as CONTEXT_IMAGES
 
 ABOUT = "about.json"
 """Written last: a folder without it is no finished cache."""
-CONTEXT_IMAGES = 40
-"""Sound kept before and after a track: shifts of up to 30 images and the mel context."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +56,8 @@ class CropCache:
         about = folder / ABOUT
         if not about.exists():
             raise UsageError(f"{folder} holds no finished crop cache ({ABOUT} is missing)")
+        if not (folder / "crops.u8").exists():
+            raise UsageError(f"{folder} holds a crop cache in its packed form, or not all of one (crops.u8 is missing)")
         self.about = json.loads(about.read_text())
         self.height_px, self.width_px, self.margin = self.about["height_px"], self.about["width_px"], self.about["margin"]
         self.entries = [_entry(line) for line in (folder / "index.jsonl").read_text().splitlines()]
@@ -108,52 +104,8 @@ class CacheShape:
     width_px: int = 128
     margin: float = 4 / 3
 
-
-def build(clips: Iterable[tuple[Clip, str, str]], folder: Path, shape: CacheShape, min_images: int = 15) -> Iterator[tuple[Clip, int]]:
-    """Fills `folder` and yields each (clip, source, speaker)'s clip with the number of tracks kept from it.
-
-    Parts that cannot be measured (no face, no sound, too short) give nothing.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / ABOUT).unlink(missing_ok=True)  # an older cache is about to be overwritten
-    read = ReadClip()
-    find = FindFaces(crop_height_px=shape.height_px, crop_width_px=shape.width_px, crop_margin=shape.margin)
-    find.open()
-    n_crops = n_samples = 0
-    with (
-        (folder / "crops.u8").open("wb") as crops,
-        (folder / "sound.i16").open("wb") as sound,
-        (folder / "index.jsonl").open("w") as index,
-    ):
-        for clip, source, speaker in clips:
-            n_tracks = 0
-            for part in read(clip):
-                for track in find([part])[0].tracks:
-                    if track.n_images < min_images or part.failure is not None:
-                        continue
-                    samples, present = _sound(part, track)
-                    entry = Entry(
-                        clip_id=clip.clip_id, source=source, speaker=speaker, part_index=part.part_index,
-                        track_index=int(str(track.row["track_index"])), first_image=track.first_image,
-                        n_images=track.n_images, first_crop=n_crops,
-                        first_sample=n_samples, n_samples=len(samples), present=present,
-                        face_width_px=float(str(track.row["face_width_px"])), n_tracks=len(part.tracks),
-                    )  # fmt: skip
-                    track.crops.tofile(crops)
-                    samples.tofile(sound)
-                    index.write(json.dumps(asdict(entry)) + "\n")
-                    n_crops, n_samples, n_tracks = n_crops + track.n_images, n_samples + len(samples), n_tracks + 1
-            yield clip, n_tracks
-    (folder / ABOUT).write_text(json.dumps({**asdict(shape), "sound_rate_hz": SOUND_RATE_HZ}))
-
-
-def _sound(part: Part, track: Track) -> tuple[npt.NDArray[np.int16], tuple[int, int]]:
-    """The track's sound with its context as 16-bit samples, and which of them the file really has."""
-    assert part.sound is not None
-    begin = (track.first_image - CONTEXT_IMAGES) * SAMPLES_PER_IMAGE - part.sound.first_sample
-    n = (track.n_images + 2 * CONTEXT_IMAGES) * SAMPLES_PER_IMAGE
-    out = np.zeros(n, np.int16)
-    lo, hi = max(0, begin), min(len(part.sound.samples), begin + n)
-    out[lo - begin : hi - begin] = np.clip(np.rint(part.sound.samples[lo:hi] * 32768), -32768, 32767)
-    where = np.flatnonzero(part.sound.is_present[lo:hi]) + lo - begin
-    return out, ((int(where[0]), int(where[-1]) + 1) if len(where) else (0, 0))
+    @classmethod
+    def around(cls, height_px: int, width_px: int) -> CacheShape:
+        """Half as high again and a third wider than what a network sees, at the same scale; even numbers, as video needs them."""
+        wider_px = 2 * round(width_px * 2 / 3)
+        return cls(2 * round(height_px * 3 / 4), wider_px, wider_px / width_px)

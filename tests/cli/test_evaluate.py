@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from syncqc.cli.effects import Table
 from syncqc.cli.main import main
 from syncqc.manifest.row import Clip
 from syncqc.nets import checkpoint
 from syncqc.nets.checkpoint import Header, load, read_header, store
 from syncqc.nets.ic_syncnet import IcSyncNet, IcSyncNetConfig
 from syncqc.stages.score import Score
-from syncqc.train import stretches
+from syncqc.train import intervals, stretches, whole_clips
 from syncqc.train.stretches import EvalSettings, TrackMatrices
+from syncqc.train.whole_clips import WholeClip
 
 torch.set_num_threads(1)
 
@@ -36,6 +38,7 @@ class World:
         self.detectors: list[str] = []
         self.left_out: dict[str, int] = {"no_face": 2}
         self.has_tracks = True
+        self.whole: list[tuple[str, str, str]] = []
 
     def matrices(self, clips: Any, score: Score, detector: str, settings: EvalSettings, left_out: Counter[str]) -> Iterator[TrackMatrices]:
         """A ridge at 2 + s for the own sound moved by s, noise for foreign sound."""
@@ -45,6 +48,17 @@ class World:
             self.read.append((clip, source, speaker))
             if self.has_tracks:
                 yield _track(clip, source, speaker, i, settings)
+
+    def whole_clips(self, clips: Any, score: Score, detector: str, left_out: Counter[str]) -> Iterator[WholeClip]:
+        """Whole clips whose sound comes two images early, which is the network's own zero; the last clip has no face."""
+        clips = list(clips)
+        for clip, source, speaker in clips[:-1]:
+            self.whole.append((clip.clip_id, source, speaker))
+            matrix = np.zeros((31, 60), np.float32)
+            matrix[15 - 2] = 0.5
+            yes = np.ones((31, 60), np.bool_)
+            yield WholeClip(clip.clip_id, speaker, source, matrix, yes, yes[0], np.full(60, -1, np.float32), 64, 64)
+        left_out["no_face"] += 1
 
 
 def _track(clip: Clip, source: str, speaker: str, seed: int, settings: EvalSettings) -> TrackMatrices:
@@ -67,6 +81,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     for i in range(6):
         (world.clips / f"c{i}.mp4").touch()
     monkeypatch.setattr(stretches, "matrices", world.matrices)
+    monkeypatch.setattr(whole_clips, "whole_clips", world.whole_clips)
+    monkeypatch.setattr(intervals, "N_DRAWS", 20)
     monkeypatch.chdir(tmp_path)
     return world
 
@@ -77,7 +93,7 @@ def test_the_figures_are_shown_and_written(world: World, capsys: pytest.CaptureF
     told = json.loads(Path("eval.json").read_text())
     assert told["command"] == "syncqc evaluate mine.safetensors clips"
     assert (told["format"], told["model"], told["weights_sha256"]) == (
-        "syncqc-evaluation-1",
+        "syncqc-evaluation-2",
         "mine",
         load("mine.safetensors").weights_sha256,
     )
@@ -86,6 +102,10 @@ def test_the_figures_are_shown_and_written(world: World, capsys: pytest.CaptureF
     assert told["settings"]["measures"]["min_windows"] == Score().min_windows
     everything = told["figures"]["all"]
     assert list(told["figures"]) == ["all"], "the clips name no source"
+    protocol = told["protocol"]
+    assert (protocol["name"], protocol["zero_offset_frames"], protocol["clips_left_out"]) == ("strict", 2, {"no_face": 1})
+    assert protocol["all"]["own_offsets"] == {"0": 5}
+    assert protocol["all"]["around_zero"]["K=5"]["macro"] == 1.0
     assert everything["rows"]["offset_follows_rows"] == 1.0
     found = told["calibration"]["cross_validated_over_speakers"]
     assert (found["n_speakers"], found["auc"]) == (6, 1.0)
@@ -94,10 +114,21 @@ def test_the_figures_are_shown_and_written(world: World, capsys: pytest.CaptureF
     assert "all: 6 clips, 6 speakers, 6 parts" in shown.out
     assert next(line.split()[:4] for line in shown.out.splitlines() if "whole rows " in line) == ["whole", "rows", "6", "100"]
     assert "moved foreign sound, where there is nothing to find, is followed in" in shown.out
-    assert "K=5" in shown.out
+    assert [line.rstrip() for line in shown.out.splitlines()[:2]] == [
+        "windows right within 1 of 31 shifts, in % (strict protocol)",
+        "5 clips, 5 speakers, 300 windows",
+    ]
+    assert next(line.split() for line in shown.out.splitlines() if "zero, by clip" in line) == ["zero,", "by", "clip", *["100.0"] * 6]
+    assert "clips left out: no_face 1" in shown.out
+    assert "per source and per speaker: eval.md" in shown.out
+    page = Path("eval.md").read_text()
+    assert page.startswith("# Evaluation of mine\n\n```\nsyncqc evaluate mine.safetensors clips\n```\n")
+    assert "| clips/c0 |" not in page, "names are relative to the folder"
+    assert "| c0 | 1 | 60 |" in page
     assert "parts left out: no_face 2" in shown.out
     assert "the checkpoint holds no calibration; `syncqc calibrate` makes one" in shown.out
-    assert max(map(len, shown.out.splitlines())) < 160
+    tables = [line for line in shown.out.splitlines() if " " * 2 in line]
+    assert max(map(len, tables)) <= 80
     assert "…" not in shown.out
     assert [path.name for path in Path().iterdir() if path.name.startswith(".")] == []
 
@@ -116,6 +147,97 @@ def test_another_detector_stands_in_the_command(world: World, monkeypatch: pytes
         "syncqc evaluate ./mine.safetensors 'my clips' --detector insightface:sc"
     )
     assert world.detectors == ["insightface:sc"]
+
+
+def test_the_published_protocol_can_be_asked_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "mine.safetensors", "clips", "--protocol", "vocalist", "--out", "eval.json"]) == 0
+    told = json.loads(Path("eval.json").read_text())
+    assert told["command"] == "syncqc evaluate mine.safetensors clips --protocol vocalist"
+    assert (told["protocol"]["name"], told["protocol"]["all"]["n_windows"]) == ("vocalist", 5 * 59)
+    assert "(vocalist protocol)" in capsys.readouterr().out
+    assert main(["evaluate", "mine.safetensors", "clips", "--protocol", "vocalists"]) == 2
+    assert "'vocalists' is not one of 'strict', 'vocalist'" in capsys.readouterr().err
+
+
+def test_a_split_of_a_published_set_is_read_by_its_list(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(6):
+        for kind in ("mp4", "txt"):
+            path = Path(f"lrs2/mvlrs_v1/main/{100 + i // 2}/{i:05}.{kind}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    Path("lrs2/test.txt").write_text("100/00000 NF\n100/00001 MV\n101/00002 NF\n102/00009 NF\n")
+    assert main(["evaluate", "mine.safetensors", "lrs2", "--split", "test", "-o", "eval.json"]) == 0
+    assert world.whole == [("mvlrs_v1/main/100/00000", "lrs2", "100"), ("mvlrs_v1/main/100/00001", "lrs2", "100")]
+    told = json.loads(Path("eval.json").read_text())
+    assert told["command"] == "syncqc evaluate mine.safetensors lrs2 --split test"
+    assert [*told["protocol"]["by_source"]] == ["lrs2"]
+    assert told["protocol"]["by_speaker"]["100"]["n_clips"] == 2
+    assert "| VocaLiST, published for lrs2 test |  |  | 92.8 |" in Path("eval.md").read_text()
+    assert "1 of the 4 clips that the list of lrs2 test names are not there" in capsys.readouterr().err
+    assert main(["evaluate", "mine.safetensors", "lrs2"]) == 2
+    assert "lrs2 is lrs2; choose one of its splits with --split: pretrain, train, val, test" in capsys.readouterr().err
+
+
+def test_what_else_is_told_stands_in_the_file_on_the_page_and_in_a_sentence(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "mine.safetensors", "clips", "--out", "eval.json"]) == 0
+    told, page, shown = json.loads(Path("eval.json").read_text()), Path("eval.md").read_text(), capsys.readouterr().out
+    assert {"told_apart", "reliability", "replaced"} <= told.keys()
+    assert "effects" not in told, "it was not asked for"
+    assert told["reliability"].keys() == {"fitted here, on left-out speakers"}, "the network has no map of its own"
+    assert page.index("## Windows") < page.index("## Rows by length") < page.index("## True sound against other sound")
+    assert "## probability_in_sync\n" in page
+    assert "AUC of probability_at_offset at 1.5 s" not in shown
+    at_2_s = [line for line in told["told_apart"]["probability_at_offset"]["other_speakers"] if line["duration_s"] == 2.0]
+    assert at_2_s[0]["auc"] == 1.0
+
+
+def test_effects_are_measured_shown_and_written_where_they_are_asked_for(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def effects(*given: Any) -> dict[str, Any]:
+        asked.append(given)
+        return {"effects": {"music-0db": {}}}
+
+    monkeypatch.setattr("syncqc.cli.effects.effects", effects)
+    monkeypatch.setattr("syncqc.cli.effects.effect_tables", lambda _: [Table("what music does", ("effect", "rows"), [("music-0db", "7")])])
+    monkeypatch.setattr("syncqc.cli.effects.worst_in_words", lambda _: "music is worst")
+    assert main(["evaluate", "mine.safetensors", "clips", "-o", "eval.json", "--effects", "music-0db, blur"]) == 0
+    (score, clips, detector, names), told = asked[0], json.loads(Path("eval.json").read_text())
+    assert (score.model, len(clips), detector, names) == ("mine.safetensors", 6, "centerface", ["music-0db", "blur"])
+    assert told["effects"] == {"effects": {"music-0db": {}}}
+    assert told["command"] == "syncqc evaluate mine.safetensors clips --effects 'music-0db, blur'"
+    shown = capsys.readouterr().out
+    assert "what music does" in shown
+    assert "music is worst\n" in shown
+    assert "| music-0db | 7 |" in Path("eval.md").read_text()
+
+
+def test_a_misspelt_effect_is_told_before_any_work(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "mine.safetensors", "clips", "--effects", "musik-0db"]) == 2
+    assert "'musik-0db'; did you mean 'music-0db'?" in capsys.readouterr().err
+    assert world.read == []
+
+
+def test_a_page_of_the_users_is_not_replaced(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("README.md").write_text("# Mine\n")
+    assert main(["evaluate", "mine.safetensors", "clips", "--out", "README.json"]) == 2
+    sentence = "error: README.md, where the tables would go, is there and holds no evaluation; choose another --out\n"
+    assert capsys.readouterr().err == sentence
+    assert Path("README.md").read_text() == "# Mine\n"
+    assert world.read == []
+    Path("README.md").write_text("# Evaluation of an older one\n")
+    assert main(["evaluate", "mine.safetensors", "clips", "--out", "README.json"]) == 0
+    assert Path("README.md").read_text().startswith("# Evaluation of mine\n")
+
+
+def test_no_clip_with_a_whole_face_is_no_error(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(1, 6):
+        (world.clips / f"c{i}.mp4").unlink()
+    assert main(["evaluate", "mine.safetensors", "clips", "--out", "eval.json"]) == 0
+    assert json.loads(Path("eval.json").read_text())["protocol"]["all"]["around_zero"]["K=5"]["macro"] is None
+    assert "clips left out: no_face 1" in capsys.readouterr().out
 
 
 def test_too_few_speakers_leave_the_calibration_out_and_say_so(world: World, capsys: pytest.CaptureFixture[str]) -> None:

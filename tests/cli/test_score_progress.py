@@ -41,3 +41,14 @@ def test_a_terminal_shows_a_bar_and_passes_results_on(monkeypatch: pytest.Monkey
     pace = Pace(3)
     assert list(shown(given, pace)) == given
     assert (pace.n_done, pace.n_failed, pace.video_s) == (3, 1, 30.0)
+
+
+def test_the_whole_run_is_told_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    pace = Pace(4)
+    for result in results(4):
+        pace.add(result)
+    now[0] += 20
+    assert pace.told() == "20 s, 2.0 x realtime"
+    assert Pace(0).told() == "nothing was left to do"

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from syncqc.errors import UsageError
-from syncqc.measure.calibration import Calibration
+from syncqc.measure.calibration import DEFAULT_FEATURES, Calibration
 from syncqc.measure.settings import MeasureSettings
 from syncqc.measure.sync import Sync
-from syncqc.train.calibrate import Labelled, _pairs, calibrate, cross_validated, judged, labelled, reliability, row_tau
+from syncqc.train.calibrate import Labelled, _pairs, calibrate, cross_validated, judged, labelled, row_tau, said_cross_validated
 from syncqc.train.stretches import Measuring, Stretch, TrackMatrices
 
 MEASURING = Measuring(0.1, 15, MeasureSettings(min_windows=10))
@@ -110,15 +110,13 @@ def test_cross_validation_is_honest() -> None:
 
 def test_nobody_is_judged_by_a_map_that_saw_them(monkeypatch: pytest.MonkeyPatch) -> None:
     items = people(5)
-    # The margin names the speaker, so that the lines of a fit tell whom it saw.
-    items = [(who, sync(s.probability_at_offset, margin=float(ord(who))), is_own) for who, s, is_own in items]
+    # The margin names the speaker, so that the lines of a fit tell whom it saw: 25 windows are one second.
+    items = [(who, sync(s.probability_at_offset, margin=float(ord(who)), n=25), is_own) for who, s, is_own in items]
     fits: list[set[float]] = []
 
     def fit(lines: np.ndarray, truth: np.ndarray) -> Calibration:
-        fits.append(set(lines[:, 0].tolist()))
-        return Calibration(
-            ("margin", "logit_at_offset", "log_windows", "margin_x_log_windows", "logit_x_log_windows"), (0.0, 1.0, 0.0, 0.0, 0.0), 0.0
-        )
+        fits.append(set(lines[:, DEFAULT_FEATURES.index("margin_x_seconds")].tolist()))
+        return Calibration(DEFAULT_FEATURES, (1.0, 0.0, 0.0, 0.0), 0.0)
 
     monkeypatch.setattr("syncqc.train.calibrate.fit", fit)
     cross_validated(items)
@@ -147,21 +145,11 @@ def test_a_map_that_is_there_is_judged_as_it_is() -> None:
     assert judged(sure, items).expected_error > 0.1 > judged(good, items).expected_error
 
 
-def test_the_expected_error_by_hand() -> None:
-    # One half each: 8 of 10 positives and 2 of 4 negatives are in the bin of 0.95; the rest in that of 0.05.
-    probabilities = np.array([0.95] * 8 + [0.05] * 2 + [0.95] * 2 + [0.05] * 2)
-    found = reliability(probabilities, np.arange(14) < 10, 7)
-    high_mass, low_mass = 0.8 / 2 + 0.5 / 2, 0.2 / 2 + 0.5 / 2
-    assert [(one["n"], one["mass"]) for one in found.bins] == [(4, pytest.approx(low_mass)), (10, pytest.approx(high_mass))]
-    assert [one["seen"] for one in found.bins] == [pytest.approx(0.1 / low_mass), pytest.approx(0.4 / high_mass)]
-    assert found.expected_error == pytest.approx(abs(0.05 * low_mass - 0.1) + abs(0.95 * high_mass - 0.4))
-    assert found.auc == pytest.approx((8 * 2 + 0.5 * (8 * 2 + 2 * 2)) / 40)
-
-
-def test_a_probability_of_one_is_in_the_last_bin() -> None:
-    found = reliability(np.array([1.0, 0.0]), np.array([True, False]), 2)
-    assert [one["said"] for one in found.bins] == [0.0, 1.0]
-    assert found.expected_error == 0
+def test_what_is_said_of_a_stretch_goes_with_its_length_and_its_speaker() -> None:
+    found = said_cross_validated(people(5))
+    assert set(found.durations_s) == {44 / 25}  # 40 windows
+    assert found.speakers == [who for who, _, _ in people(5)]
+    assert found.truth.tolist() == [is_own for _, _, is_own in people(5)]
 
 
 def rows(own: list[float], foreign: list[float], tau: float) -> list[Labelled]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from syncqc.train.intervals import auc, auc_interval95, mean, mean_interval95
+from syncqc.train.intervals import auc, auc_interval95, drawn_interval95, mean, mean_interval95, median_interval95
 
 RNG = np.random.default_rng(4)
 
@@ -79,3 +79,17 @@ def test_one_speaker_says_nothing_of_others(speakers: list[str]) -> None:
     values = [0.5] * len(speakers)
     assert mean_interval95(values, speakers) is None
     assert auc_interval95(values, speakers, values, speakers) is None
+
+
+def test_any_figure_has_the_interval_of_its_draws_of_speakers() -> None:
+    values, speakers = np.array([0.1, 0.7, 0.4, 0.9, 0.2]), list("abcde")
+    drawn = drawn_interval95(lambda weights: float(np.average(values, weights=weights)), speakers)
+    assert drawn == pytest.approx(mean_interval95(values.tolist(), speakers))
+    assert drawn_interval95(lambda _: float("nan"), speakers) is None
+    assert drawn_interval95(lambda _: 1.0, ["a", "a"]) is None
+
+
+def test_the_interval_of_a_median() -> None:
+    assert median_interval95([1.0, 1.0, 1.0, 9.0], list("abcd")) == [1.0, 9.0], "nine is drawn three times in some 5 % of draws"
+    assert median_interval95([1.0] * 8 + [9.0], [str(i) for i in range(9)]) == [1.0, 1.0]
+    assert median_interval95([1.0], ["a"]) is None

@@ -24,7 +24,9 @@ from syncqc.stages.part import Part, Sound, Track
 from syncqc.stages.read import mel_span
 from syncqc.stages.score import Score
 from syncqc.train import stretches as module
-from syncqc.train.stretches import EvalSettings, Measuring, TrackMatrices, earlier, matrices, stretches
+from syncqc.train.hearer import heard
+from syncqc.train.other_sound import cut, earlier
+from syncqc.train.stretches import EvalSettings, Measuring, TrackMatrices, matrices, stretches
 
 torch.set_num_threads(1)
 
@@ -128,7 +130,7 @@ def look(monkeypatch: pytest.MonkeyPatch, voice: dict[str, float]) -> Any:
                     first, end = reach(*mel_span(one.first_image, one.n_images, 2 * self.w))
                     assert one.sound is not None
                     assert one.sound.first_sample <= first and end <= one.sound.first_sample + len(one.sound.samples)
-                    one.sound = module._cut(one.sound, first, end)
+                    one.sound = cut(one.sound, first, end)
                     yield one
 
         class Find:
@@ -223,11 +225,15 @@ def test_stretches_share_no_image(n_images: int, duration_s: float | None, place
     track = TrackMatrices("a", "anna", "made", (np.zeros((61, n), np.float32), np.ones((61, n), np.bool_)))
     seen: list[tuple[int, int]] = []
 
-    def measuring(_: object, at: slice) -> object:
-        seen.append((at.start, at.stop))
-        return SimpleNamespace()
+    class Seeing(Measuring):
+        def __call__(self, _: object, at: slice = slice(None)) -> Any:
+            seen.append((at.start, at.stop))
+            return SimpleNamespace()
 
-    found = stretches([track], duration_s, measuring)  # type: ignore[arg-type]
+        def at_wrong_shifts(self, *_: object) -> list[float]:
+            return []
+
+    found = stretches([track], duration_s, Seeing(0.1, 15, MeasureSettings()))
     assert seen == places
     assert [stretch.duration_s for stretch in found] == [duration_s or n_images / 25] * len(places)
 
@@ -303,6 +309,40 @@ def test_what_is_not_judged_is_counted_with_its_reason(look: Any, score: Score, 
     assert (tracks, left_out) == ([], {"little_speech": 1})
 
 
+@pytest.mark.parametrize("share", [0.0, 1.5])
+def test_a_share_that_is_none_is_refused(share: float) -> None:
+    with pytest.raises(UsageError, match="replaced_shares must lie above 0 and not above 1"):
+        EvalSettings(replaced_shares=(0.5, share))
+
+
+def test_mixtures_have_the_others_time_in_their_run_and_the_own_elsewhere(look: Any, score: Score) -> None:
+    # The other says at each image what belongs 20 images later: the network reads time, so windows tell whom they hear.
+    settings = EvalSettings(moves=(), control_moves=(), replaced_shares=(0.5, 1.0))
+    tracks, _ = look(score, ("anna", [part("a", offset=20)]), ("bert", [part("b", offset=3)]), settings=settings)
+    assert tracks[0].mixtures == [], "the first has nobody to lend a sound"
+    n = N - 4
+    runs = [np.flatnonzero(mixture.is_replaced)[[0, -1]].tolist() for mixture in tracks[1].mixtures]
+    assert runs == [[0, n // 2 - 1], [n // 4, n // 4 + n // 2 - 1], [n // 2, n - 1], [0, n - 1]]
+    for mixture in tracks[1].mixtures:
+        # In row 30 - 3, that of the own offset, the own sound fits and the other's is 17 images away.
+        is_other = mixture.pair[0][27] < 0.7
+        # The network listens to the first image of a window, two before the one for which the window speaks.
+        assert (is_other != mixture.is_replaced).sum() <= 2 * 3, "but for windows on a border"
+
+
+def test_the_same_speaker_and_the_own_sound_turned_round_are_heard_too(look: Any, score: Score) -> None:
+    parts = [part("a", index=0), part("a", index=1)]
+    tracks, _ = look(score, ("anna", parts), ("bert", [part("b", n=40)]), settings=FEW)
+    assert [len(track.same_speaker) for track in tracks] == [0, 1, 0]
+    # 76 images turn by 38, which lies out of reach; 40 would turn by 20, which the search would find.
+    assert [track.turned is not None for track in tracks] == [True, True, False]
+    (whole, *_) = stretches(tracks, None, Measuring.of(score))
+    assert whole.turned is not None
+    assert whole.turned.margin < whole.own.margin
+    assert len(whole.at_wrong_shifts) == 4
+    assert max(whole.at_wrong_shifts) < whole.own.probability_at_offset
+
+
 @pytest.mark.parametrize("wrong", [{"moves": (13,)}, {"moves": (0, 3)}, {"control_moves": (-13,)}], ids=str)
 def test_a_move_beyond_what_is_read_is_refused(wrong: dict[str, tuple[int, ...]]) -> None:
     with pytest.raises(UsageError, match="moves must lie within ±12 and not be 0"):
@@ -313,11 +353,11 @@ def test_the_mel_of_a_moved_sound_is_that_of_the_moved_samples() -> None:
     one = part()
     assert one.sound is not None
     front_end = MelFrontEnd()
-    heard = module._heard(one, earlier(one.sound, 5), 15, front_end)
+    mel = heard(one, earlier(one.sound, 5), 15, front_end)
     first, n_columns = mel_span(0, N, 30)
     begin, end = reach(first, n_columns)
     at = slice(begin - one.sound.first_sample + 5 * 640, end - one.sound.first_sample + 5 * 640)
     samples = np.concatenate([one.sound.samples, np.zeros(40 * 640, np.float32)])[at]
     columns, _ = mel_columns(samples, np.ones(len(samples), np.bool_), front_end)
-    assert heard.first_column == first
-    assert np.allclose(heard.columns[:-60], columns[:-60], atol=1e-6)
+    assert mel.first_column == first
+    assert np.allclose(mel.columns[:-60], columns[:-60], atol=1e-6)
