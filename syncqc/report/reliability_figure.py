@@ -17,6 +17,8 @@ _PANEL_IN = (3.6, 4.8)
 _DPI = 120
 _SEEN = "#1b7f79"
 _COUNT = "#9aa0a6"
+_FEW = 5
+"""Bins of fewer stretches are hollow and grey: their share is next to chance."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,15 @@ def draw_reliability(panels: Sequence[Panel], title: str) -> Figure:
 def _draw_diagram(axes: Axes, panel: Panel) -> None:
     axes.set_title(panel.heading, fontsize=9, parse_math=False)
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle="--")
-    at = [one["said"] for one in panel.bins], [one["seen"] for one in panel.bins]
-    axes.plot(*at, "o-", color=_SEEN, linewidth=1.2, markersize=4, clip_on=False)
-    known = [one for one in panel.bins if "low" in one and "high" in one]
+    few = [one for one in panel.bins if one["n"] < _FEW]
+    enough = [one for one in panel.bins if one["n"] >= _FEW]
+    axes.plot(
+        [one["said"] for one in few], [one["seen"] for one in few], "o", color=_COUNT, markerfacecolor="none", markersize=4, clip_on=False
+    )
+    axes.plot(
+        [one["said"] for one in enough], [one["seen"] for one in enough], "o-", color=_SEEN, linewidth=1.2, markersize=4, clip_on=False
+    )
+    known = [one for one in enough if "low" in one and "high" in one]
     axes.vlines([one["said"] for one in known], [one["low"] for one in known], [one["high"] for one in known], color=_SEEN, linewidth=1.2)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
