@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syncqc.cli.places import check_file
-from syncqc.cli.unseen import DetectorOption, ModelArgument, SourceArgument, checked, left_out_in_words, matrices_of
+from syncqc.cli.unseen import DetectorOption, ModelArgument, SourceArgument, SplitOption, checked, left_out_in_words, matrices_of
 from syncqc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def calibrate(
         Path | None, typer.Option(help="Clips known to be in sync, from which to measure that.", show_default="unchanged")
     ] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the reliability on left-out speakers (PNG).", show_default="none")] = None,
+    split: SplitOption = None,
     detector: DetectorOption = None,
 ) -> None:
     """Fits the temperature, the map to `probability_in_sync` and when a face is the speaker on SOURCE; writes MODEL with them to OUT."""
@@ -40,7 +41,7 @@ def calibrate(
         check_file(figure, ".png")
     if zero is not None and zero_from is not None:
         raise UsageError("--zero and --zero-from both say what the zero is; give one of them")
-    clips, detector = checked(model, source, detector)
+    clips, detector = checked(model, source, detector, split)
     in_sync = checked(model, zero_from, detector)[0] if zero_from is not None else None
     _refuse_other_weights(out, model)
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from syncqc.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from syncqc.manifest.row import Clip
     from syncqc.stages.score import Score
 
@@ -144,30 +142,6 @@ def worst_in_words(found: dict[str, Any]) -> str:
     return f"{sentence}; {fewer} takes most rows away that were good (p >= 0.9, offscreen <= 0.2): {before:.0%} become {after:.0%}"
 
 
-def run_effects(model: str, source: Path, out: Path | None = None, names: str = ALL, max_clips: int | None = None) -> None:
-    """The effects on the clips of a folder or list, shown, and written as JSON where `out` is given.
-
-    Raises:
-        UsageError: something that is named is not there, or no clip can be judged.
-    """
-    import json
-
-    import typer
-
-    from syncqc.cli.places import check_file, write_text
-    from syncqc.cli.unseen import checked
-
-    if out is not None:
-        check_file(out, ".json")
-    wanted = effect_names(names)
-    clips, detector = checked(model, source, None)
-    found = effects(model, clips, detector, wanted, max_clips)
-    show(effect_tables(found))
-    typer.echo(worst_in_words(found))
-    if out is not None:
-        write_text(out, json.dumps(found, indent=2) + "\n")
-
-
 def show(tables: Sequence[Table]) -> None:
     """The tables on the terminal."""
     from rich import box
@@ -178,7 +152,7 @@ def show(tables: Sequence[Table]) -> None:
     for table in tables:
         shown = Shown(title=Text(table.title), title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
         for i, name in enumerate(table.header):
-            shown.add_column(name, justify="right" if i else "left", no_wrap=True)
+            shown.add_column(name, justify="right" if i else "left", no_wrap=i == 0, overflow="fold")
         for row in table.rows:
             shown.add_row(*map(Text, row))
         Console().print(shown)

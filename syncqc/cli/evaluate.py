@@ -42,7 +42,8 @@ def evaluate(
     ] = "strict",
     split: SplitOption = None,
     effects: Annotated[
-        str | None, typer.Option(help="Also disturb the clips: `all`, or names with commas (a wrong one lists them).", show_default="none")
+        str | None,
+        typer.Option(help="Also disturb the clips: `all`, or names with commas, such as `babble-10db,fps-15`.", show_default="none"),
     ] = None,
     detector: DetectorOption = None,
 ) -> None:

@@ -57,12 +57,10 @@ def _draw_diagram(axes: Axes, panel: Panel) -> None:
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle="--")
     few = [one for one in panel.bins if one["n"] < _FEW]
     enough = [one for one in panel.bins if one["n"] >= _FEW]
-    axes.plot(
-        [one["said"] for one in few], [one["seen"] for one in few], "o", color=_COUNT, markerfacecolor="none", markersize=4, clip_on=False
-    )
-    axes.plot(
-        [one["said"] for one in enough], [one["seen"] for one in enough], "o-", color=_SEEN, linewidth=1.2, markersize=4, clip_on=False
-    )
+    for bins, line, face, color in ((few, "none", "none", _COUNT), (enough, "-", _SEEN, _SEEN)):
+        if bins:  # an empty line without clipping has no place, which upsets the layout
+            at = [one["said"] for one in bins], [one["seen"] for one in bins]
+            axes.plot(*at, marker="o", linestyle=line, markerfacecolor=face, color=color, linewidth=1.2, markersize=4, clip_on=False)
     known = [one for one in enough if "low" in one and "high" in one]
     axes.vlines([one["said"] for one in known], [one["low"] for one in known], [one["high"] for one in known], color=_SEEN, linewidth=1.2)
     axes.set_xlim(0, 1)

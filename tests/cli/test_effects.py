@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from syncqc.cli import effects as module
-from syncqc.cli.effects import effect_names, effect_tables, effects, run_effects, show, worst_in_words
+from syncqc.cli.effects import effect_names, effect_tables, effects, show, worst_in_words
 from syncqc.errors import UsageError
 from syncqc.manifest.row import Clip
 from syncqc.measure.sync import measure
@@ -128,22 +126,10 @@ def test_an_unknown_detector_stops_before_any_work(asked: Asked) -> None:
     assert asked == []
 
 
-def test_figures_are_shown_and_written(
-    asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_tables_are_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setattr("syncqc.cli.unseen.checked", lambda *_: ([Clip("a", "a")], "centerface"))
-    run_effects("mine", tmp_path, tmp_path / "effects.json", "blur")
-    assert json.loads((tmp_path / "effects.json").read_text())["effects"]["blur"]["offset_agrees"] == 1.0
-    shown = capsys.readouterr().out
-    assert "undisturbed" in shown
-    assert worst_in_words(told(blur=0)) in " ".join(shown.split())
-
-
-def test_a_place_that_cannot_be_written_stops_before_any_work(asked: Asked, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"must end in \.json"):
-        run_effects("mine", tmp_path, tmp_path / "effects.txt")
-    assert asked == []
+    show(effect_tables(told(blur=0)))
+    assert "undisturbed" in capsys.readouterr().out
 
 
 def test_a_cell_is_text_and_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
