@@ -69,6 +69,17 @@ def _aucs_in_words(found: dict[str, Any]) -> list[str]:
     return [f"AUC of {name} at {SUMMARY_DURATION_S:g} s against {told}"] if told else []
 
 
+def _kept(given: Evaluated) -> Iterable[Section]:
+    from syncqc.train import kept
+    from syncqc.train.evaluate import Section
+
+    found = kept.section(given.tracks, given.measuring, given.settings)
+    whole = {kind: lines[-1]["kept"] for kind, lines in found["shares"].items()}
+    told = ", ".join(f"{kind.replace('_', ' ')} {share:.1%}" for kind, share in whole.items() if share is not None)
+    sentences = [f"p >= {found['p']:g} and offscreen <= {found['offscreen']:g} keep, of whole rows: {told}"] if told else []
+    yield Section("kept", "What the thresholds keep", found, kept.table(found), sentences)
+
+
 def _reliability(given: Evaluated) -> Iterable[Section]:
     from syncqc.train import reliability
     from syncqc.train.calibrate import said, said_cross_validated
@@ -112,4 +123,4 @@ def _effects(given: Evaluated) -> Iterable[Section]:
         yield Section("effects", "What disturbs it", found, effect_tables(found), sentences, is_shown=True)
 
 
-SECTIONS: Sequence[Callable[[Evaluated], Iterable[Section]]] = (_told_apart, _reliability, _replaced, _effects)
+SECTIONS: Sequence[Callable[[Evaluated], Iterable[Section]]] = (_told_apart, _kept, _reliability, _replaced, _effects)

@@ -181,7 +181,7 @@ def test_a_split_of_a_published_set_is_read_by_its_list(world: World, capsys: py
 def test_what_else_is_told_stands_in_the_file_on_the_page_and_in_a_sentence(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "mine.safetensors", "clips", "--out", "eval.json"]) == 0
     told, page, shown = json.loads(Path("eval.json").read_text()), Path("eval.md").read_text(), capsys.readouterr().out
-    assert {"told_apart", "reliability", "replaced"} <= told.keys()
+    assert {"told_apart", "kept", "reliability", "replaced"} <= told.keys()
     assert "effects" not in told, "it was not asked for"
     assert told["reliability"].keys() == {"fitted here, on left-out speakers"}, "the network has no map of its own"
     assert page.index("## Windows") < page.index("## Rows by length") < page.index("## True sound against other sound")
