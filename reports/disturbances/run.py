@@ -1,6 +1,6 @@
-"""How the numbers of a network change when sound or picture are made worse; prints the report in Markdown.
+"""How the numbers of a network change when sound or picture are made worse; prints the tables in Markdown.
 
-    python reports/disturbances/run.py MODEL CLIPS > reports/disturbances/tables.md
+    python reports/disturbances/run.py MODEL CLIPS >> reports/disturbances/README.md
 
 The same is asked by ``syncqc evaluate MODEL CLIPS --effects all``, beside everything else that command does.
 """
