@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from judged import judged
-from series import Job, OutOfTime, between_markers, corrections, figures_of, published, work_on, write_json
+from series import Job, OutOfTime, between_markers, corrections, figures_of, parser_of, published, work_on, write_json
 from tables import Line, page
 
 from syncqc.errors import UsageError
@@ -121,16 +121,10 @@ def dev_tracks(dev: CropCache) -> list[tuple[CropCache, Entry]]:
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("caches", nargs="+", type=Path, metavar="CACHE", help="raw crop caches to train on, the last one to judge by")
-    parser.add_argument("work", type=Path, help="folder of the runs")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="one pass over all runs per seed")
+    parser = parser_of(__doc__, "to judge by", [0, 1, 2])
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="runs or tables (2, 3, 4, random), and what they begin with")
     parser.add_argument("--batches", type=int, help="length of the main runs, the others in proportion, to try; default: grid.toml's")
     parser.add_argument("--dev-every", type=int, default=1, metavar="N", help="judge by every Nth track only, to try")
-    parser.add_argument("--minutes", type=float, help="stop after so long; the same command goes on")
-    parser.add_argument("--clean-with", default="ic-syncnet.small", help="model that measures the training clips' own offsets")
-    parser.add_argument("--publish", action="store_true", help="write results.json and the tables of README.md beside this file")
     options = parser.parse_args(arguments)
     if len(options.caches) < 2:
         parser.error("at least one cache to train on, one to judge by, and WORK")

@@ -11,6 +11,7 @@ A run belongs to the process that holds the lock on its folder; locks go with th
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
 import json
@@ -193,6 +194,18 @@ def _refuse_other_series(work: Path, made_from: Mapping[str, object]) -> None:
         raise UsageError(f"{work} holds a series on something else ({'; '.join(changed)}); choose another folder")
     if not path.exists():
         write_json(path, made_from)
+
+
+def parser_of(about: str | None, judged_by: str, seeds: Sequence[int]) -> argparse.ArgumentParser:
+    """The options that every series of runs takes."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("caches", nargs="+", type=Path, metavar="CACHE", help=f"raw crop caches to train on, the last one {judged_by}")
+    parser.add_argument("work", type=Path, help="folder of the runs")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(seeds), help="one pass over all runs per seed")
+    parser.add_argument("--minutes", type=float, help="stop after so long; the same command goes on")
+    parser.add_argument("--clean-with", default="ic-syncnet.small", help="model that measures the training clips' own offsets")
+    parser.add_argument("--publish", action="store_true", help="write results.json and the tables of README.md beside this file")
+    return parser
 
 
 def published(kept: Mapping[str, Any]) -> dict[str, Any]:

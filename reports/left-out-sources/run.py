@@ -21,7 +21,7 @@ sys.path.insert(0, str(HERE.parent / "ablations"))  # what both reports are made
 
 from gaps import Group, page  # noqa: E402
 from judged import judged  # noqa: E402
-from series import Job, OutOfTime, between_markers, claimed, corrections, figures_of, published, work_on, write_json  # noqa: E402
+from series import Job, OutOfTime, between_markers, claimed, corrections, figures_of, parser_of, published, work_on, write_json  # noqa: E402
 
 from syncqc.clock import SAMPLES_PER_IMAGE  # noqa: E402
 from syncqc.errors import UsageError  # noqa: E402
@@ -129,19 +129,13 @@ def _speech_ratio(finder: SpeechFinder, cache: CropCache, entry: Entry) -> float
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("caches", nargs="+", type=Path, metavar="CACHE", help="raw crop caches to train on, the last one never trained on")
-    parser.add_argument("work", type=Path, help="folder of the runs")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="one pass over all sources per seed")
+    parser = parser_of(__doc__, "never trained on", [0])
     parser.add_argument("--only", nargs="+", default=SOURCES, metavar="SOURCE", help="leave out these alone")
     parser.add_argument("--net", help="another network than train.toml's")
     parser.add_argument("--batches", type=int, help="length of every run; default: train.toml's")
     parser.add_argument("--most-tracks", type=int, default=300, metavar="N", help="judge by so many tracks of a source")
     parser.add_argument("--threads", type=int, default=1, help="threads of this process")
     parser.add_argument("--no-compile", action="store_true", help="for short runs")
-    parser.add_argument("--minutes", type=float, help="stop after so long; the same command goes on")
-    parser.add_argument("--clean-with", default="ic-syncnet.small", help="model that measures the training clips' own offsets")
-    parser.add_argument("--publish", action="store_true", help="write results.json and the tables of README.md beside this file")
     options = parser.parse_args(arguments)
     if len(options.caches) < 2:
         parser.error("at least one cache to train on, one never trained on, and WORK")

@@ -8,6 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syncqc.cli.lazy_default import default_of
+from syncqc.cli.options import (
+    AudioRootOption,
+    DetectEveryOption,
+    DetectorOption,
+    DetectorRootOption,
+    EngineOption,
+    LogOption,
+    MemoryLimitOption,
+    RayAddressOption,
+    RestartOption,
+    TimeLimitOption,
+    VerboseOption,
+    WorkersOption,
+    limits_of,
+    read_from,
+)
 
 if TYPE_CHECKING:
     from syncqc.cli.score_run import Engine
@@ -18,7 +34,6 @@ if TYPE_CHECKING:
 
 EXIT_FAILED = 1
 _STAGES = "syncqc.stages"
-_LIMITS = "syncqc.engine.isolate:Limits"
 
 
 def cache(
@@ -38,40 +53,24 @@ def cache(
         int | None,
         typer.Option(help="Quality of the crops, 0-51, more is smaller.", show_default=default_of(f"{_STAGES}.keep_crops:KeepCrops.crf")),
     ] = None,
-    detector: Annotated[
-        str | None, typer.Option(help="The face detector.", show_default=default_of(f"{_STAGES}.find_faces:FindFaces.detector"))
-    ] = None,
-    detector_root: Annotated[Path | None, typer.Option(help="Where the detector's weights lie.", show_default=False)] = None,
-    detect_every: Annotated[
-        int | None,
-        typer.Option(min=1, help="Detect faces on every so many images.", show_default=default_of(f"{_STAGES}.find_faces:FindFaces.every")),
-    ] = None,
-    audio_root: Annotated[
-        Path | None, typer.Option(help="Take the sound from files of the same relative path under this folder.", show_default=False)
-    ] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Throw away what is done and start over.")] = False,
+    detector: DetectorOption = None,
+    detector_root: DetectorRootOption = None,
+    detect_every: DetectEveryOption = None,
+    audio_root: AudioRootOption = None,
+    restart: RestartOption = False,
     max_failures: Annotated[float, typer.Option(min=0, max=1, help="Exit with 1 where a larger share of the files gave nothing.")] = 0.1,
-    engine: Annotated[str, typer.Option(help="local, ray, or auto.")] = "auto",
-    ray_address: Annotated[
-        str | None, typer.Option(help="A running Ray cluster, on whose nodes this syncqc is installed.", show_default=False)
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Reading processes.", show_default="one per core")] = None,
-    time_limit_s: Annotated[
-        float | None,
-        typer.Option(min=1, help="Give a file up when nothing was read for so long.", show_default=default_of(f"{_LIMITS}.time_limit_s")),
-    ] = None,
-    memory_limit_gb: Annotated[
-        float | None,
-        typer.Option(min=0.1, help="Memory that reading one file may take.", show_default=default_of(f"{_LIMITS}.memory_limit_gb")),
-    ] = None,
-    log: Annotated[Path | None, typer.Option(help="Write everything that happens into this file.", show_default=False)] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show it on the terminal.")] = False,
+    engine: EngineOption = "auto",
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
+    time_limit_s: TimeLimitOption = None,
+    memory_limit_gb: MemoryLimitOption = None,
+    log: LogOption = None,
+    verbose: VerboseOption = False,
 ) -> None:
     """Keeps the mouth and the voice of every face track in SOURCE, compressed, in the folder OUT."""
     from syncqc.cli.logs import set_up_logs
     from syncqc.cli.score_run import Engine
     from syncqc.datasets.folder import list_clips
-    from syncqc.engine.isolate import Limits
     from syncqc.faces.registry import check_detector
     from syncqc.nets.checkpoint import network_config
     from syncqc.stages.find_faces import FindFaces
@@ -80,20 +79,14 @@ def cache(
     from syncqc.train.config import TrainConfig
 
     set_up_logs(log, verbose)
-    given = {"time_limit_s": time_limit_s, "memory_limit_gb": memory_limit_gb}
-    limits = Limits(**{name: value for name, value in given.items() if value is not None})
-    chosen = Engine(engine, ray_address, workers, limits)
+    chosen = Engine(engine, ray_address, workers, limits_of(time_limit_s, memory_limit_gb))
     check_detector(detector or FindFaces.detector, detector_root)
     network = network_config(net or TrainConfig.net)
     shape = CacheShape.around(network.height_px, network.width_px)
     plan = pack.cache_plan(shape, crf=crf, detector=detector, detector_root=detector_root, detect_every=detect_every)
     plan.check()
     clips = list_clips(source, audio_root).clips
-    settings = {
-        **plan.settings(),
-        "source": str(source.resolve()),
-        "audio_root": None if audio_root is None else str(audio_root.resolve()),
-    }
+    settings = {**plan.settings(), **read_from(source, audio_root)}
     journal = pack.PackJournal(out, shape, settings, chosen.provenance(len(clips)))
     summary = _cached(plan, clips, journal, chosen, restart)
     if summary.failed_share > max_failures:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from syncqc.cli.options import DetectorOption
 from syncqc.cli.places import check_file
-from syncqc.cli.unseen import DetectorOption, ModelArgument, SourceArgument, SplitOption, checked, left_out_in_words, matrices_of
+from syncqc.cli.unseen import ModelArgument, SourceArgument, SplitOption, checked, left_out_in_words, matrices_of
 from syncqc.errors import UsageError
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from syncqc.cli.effects import effect_names
+from syncqc.cli.options import DetectorOption
 from syncqc.cli.places import check_file, write_text
 from syncqc.cli.unseen import (
-    DetectorOption,
     ModelArgument,
     SourceArgument,
     SplitOption,

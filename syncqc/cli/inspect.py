@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syncqc.cli.lazy_default import default_of
+from syncqc.cli.options import DetectorOption, DetectorRootOption
 from syncqc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,11 +28,8 @@ def inspect(
             help="The network: a name from `syncqc models`, or a file.", show_default=default_of("syncqc.stages.score:Score.model")
         ),
     ] = None,
-    detector: Annotated[
-        str | None,
-        typer.Option(help="The face detector.", show_default=default_of("syncqc.stages.find_faces:FindFaces.detector")),
-    ] = None,
-    detector_root: Annotated[Path | None, typer.Option(help="Where the detector's weights lie.", show_default=False)] = None,
+    detector: DetectorOption = None,
+    detector_root: DetectorRootOption = None,
     track: Annotated[
         int | None, typer.Option(min=0, help="Draw this face track of each part.", show_default="the best-synced of each part")
     ] = None,

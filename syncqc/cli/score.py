@@ -8,11 +8,24 @@ from typing import Annotated
 import typer
 
 from syncqc.cli.lazy_default import default_of
+from syncqc.cli.options import (
+    AudioRootOption,
+    DetectEveryOption,
+    DetectorOption,
+    DetectorRootOption,
+    EngineOption,
+    LogOption,
+    MemoryLimitOption,
+    RayAddressOption,
+    RestartOption,
+    TimeLimitOption,
+    VerboseOption,
+    WorkersOption,
+    limits_of,
+    read_from,
+)
 
 EXIT_FAILED = 1
-_LIMITS = "syncqc.engine.isolate:Limits"
-
-
 _STAGES = "syncqc.stages"
 
 
@@ -28,17 +41,10 @@ def score(
     w: Annotated[
         int | None, typer.Option("--w", help="Largest shift searched, in images.", show_default=default_of(f"{_STAGES}.score:Score.w"))
     ] = None,
-    detector: Annotated[
-        str | None, typer.Option(help="The face detector.", show_default=default_of(f"{_STAGES}.find_faces:FindFaces.detector"))
-    ] = None,
-    detector_root: Annotated[Path | None, typer.Option(help="Where the detector's weights lie.", show_default=False)] = None,
-    detect_every: Annotated[
-        int | None,
-        typer.Option(help="Detect faces on every so many images.", show_default=default_of(f"{_STAGES}.find_faces:FindFaces.every")),
-    ] = None,
-    audio_root: Annotated[
-        Path | None, typer.Option(help="Take the sound from files of the same relative path under this folder.", show_default=False)
-    ] = None,
+    detector: DetectorOption = None,
+    detector_root: DetectorRootOption = None,
+    detect_every: DetectEveryOption = None,
+    audio_root: AudioRootOption = None,
     keep_similarity: Annotated[bool, typer.Option("--keep-similarity", help="Keep whole similarity matrices beside the manifest.")] = False,
     sample: Annotated[
         int | None,
@@ -48,37 +54,26 @@ def score(
         str | None,
         typer.Option(help="Score one of n equal shares of the files, i/n from 1/n to n/n; then `syncqc merge`.", show_default=False),
     ] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Throw away what is done and start over.")] = False,
+    restart: RestartOption = False,
     max_failures: Annotated[
         float, typer.Option(min=0, max=1, help="Exit with 1 where a larger share of the files could not be measured.")
     ] = 0.1,
-    engine: Annotated[str, typer.Option(help="local, ray, or auto.")] = "auto",
-    ray_address: Annotated[
-        str | None, typer.Option(help="A running Ray cluster, on whose nodes this syncqc is installed.", show_default=False)
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Reading processes.", show_default="by the number of cores")] = None,
-    time_limit_s: Annotated[
-        float | None,
-        typer.Option(min=1, help="Give a file up when nothing was read for so long.", show_default=default_of(f"{_LIMITS}.time_limit_s")),
-    ] = None,
-    memory_limit_gb: Annotated[
-        float | None,
-        typer.Option(min=0.1, help="Memory that reading one file may take.", show_default=default_of(f"{_LIMITS}.memory_limit_gb")),
-    ] = None,
-    log: Annotated[Path | None, typer.Option(help="Write everything that happens into this file.", show_default=False)] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show it on the terminal.")] = False,
+    engine: EngineOption = "auto",
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
+    time_limit_s: TimeLimitOption = None,
+    memory_limit_gb: MemoryLimitOption = None,
+    log: LogOption = None,
+    verbose: VerboseOption = False,
 ) -> None:
     """Measures every face track of every video in SOURCE and writes one row for each into a manifest."""
     from syncqc.cli.logs import set_up_logs
     from syncqc.cli.score_run import Engine, score_all, score_sample, share_of
     from syncqc.datasets.folder import list_clips
     from syncqc.engine import plan as plans
-    from syncqc.engine.isolate import Limits
 
     set_up_logs(log, verbose)
-    given = {"time_limit_s": time_limit_s, "memory_limit_gb": memory_limit_gb}
-    limits = Limits(**{name: value for name, value in given.items() if value is not None})
-    chosen = Engine(engine, ray_address, workers, limits, keep_similarity)
+    chosen = Engine(engine, ray_address, workers, limits_of(time_limit_s, memory_limit_gb), keep_similarity)
     plan = plans.default_plan(
         model=model, detector=detector, detector_root=detector_root, detect_every=detect_every, w=w, keep_similarity=keep_similarity
     )
@@ -89,8 +84,7 @@ def score(
         return
     settings = {
         **plan.settings(),
-        "source": str(source.resolve()),
-        "audio_root": None if audio_root is None else str(audio_root.resolve()),
+        **read_from(source, audio_root),
         "shard": shard,
     }
     summary = score_all(plan, share_of(clips, shard), out, settings, chosen, restart=restart)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syncqc.cli.lazy_default import default_of
 from syncqc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ ModelArgument = Annotated[str, typer.Argument(help="A name from `syncqc models`,
 SourceArgument = Annotated[
     Path,
     typer.Argument(help="Clips of speakers it never saw: a folder, or a list (.csv with path, dataset, speaker).", show_default=False),
-]
-DetectorOption = Annotated[
-    str | None, typer.Option(help="The face detector.", show_default=default_of("syncqc.stages.find_faces:FindFaces.detector"))
 ]
 SplitOption = Annotated[
     str | None, typer.Option(help="Which split of SOURCE, where that is LRS2 or LRS3 as released.", show_default="none")

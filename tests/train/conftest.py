@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 from syncqc.nets.ic_syncnet import IcSyncNet, IcSyncNetConfig
 from syncqc.train.cache import CONTEXT_IMAGES, CropCache, Entry

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from time_reader import TimeReader
 
 from syncqc.errors import UsageError
 from syncqc.faces.detector import Faces
@@ -32,24 +31,6 @@ WIDTH, HEIGHT = 96, 96
 FACE_PX = 50.0
 OFFSET = 3
 """The sound of every clip comes so many images early."""
-
-
-class TimeReader(nn.Module):
-    """Embeds the time of a window's first image: cosines fall with the distance in time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rates = torch.linspace(0.02, 0.3, 16)
-
-    def embed_video(self, images: Tensor) -> Tensor:
-        return self._at(images[:, 0, 2, 2] * 255 / 3)
-
-    def embed_audio(self, mel: Tensor) -> Tensor:
-        return self._at(mel[:, 0, 7:10].argmax(dim=2).float().mean(dim=1) - 4)
-
-    def _at(self, image: Tensor) -> Tensor:
-        angles = image[:, None] * self.rates
-        return F.normalize(torch.cat([angles.cos(), angles.sin()], dim=1), dim=1)
 
 
 class OneFace:

@@ -2,23 +2,11 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
+from made_matrices import MEASURING, SETTINGS, pair
 
 from syncqc.manifest.select import Thresholds
-from syncqc.measure.settings import MeasureSettings
 from syncqc.train.kept import section, table
-from syncqc.train.stretches import EvalSettings, Measuring, TrackMatrices
-
-MEASURING = Measuring(0.1, 15, MeasureSettings(min_windows=1))
-SETTINGS = EvalSettings(durations_s=(1.0, 3.0))
-N = 46
-"""Windows of 2 s."""
-
-
-def pair(height: float) -> tuple[np.ndarray, np.ndarray]:
-    matrix = np.full((61, N), -0.3, np.float32)
-    matrix[30] = height
-    return matrix, np.ones((61, N), np.bool_)
+from syncqc.train.stretches import TrackMatrices
 
 
 def tracks() -> list[TrackMatrices]:

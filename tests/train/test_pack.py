@@ -13,13 +13,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import made_tracks
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import made_tracks
 from made_tracks import SIZE, made_clips, made_plan
 
 from syncqc.engine.local import run_local

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from time_reader import TimeReader
 
 from syncqc.errors import Failure, UsageError
 from syncqc.manifest.row import Clip
@@ -44,25 +43,6 @@ def chirp(n_images: int, offset_frames: int = 0) -> np.ndarray:
     images = np.arange((n_images + 2 * AROUND) * 640) / 640 - AROUND
     hz = np.interp(np.clip(4 + images + offset_frames, 0, 79), np.arange(80), middle_hz)
     return (0.5 * np.sin(2 * np.pi * np.cumsum(hz) / 16_000)).astype(np.float32)
-
-
-class TimeReader(nn.Module):
-    """Embeds the time of a window's first image: cosines fall with the distance in time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rates = torch.linspace(0.02, 0.3, 16)
-
-    def embed_video(self, images: Tensor) -> Tensor:
-        return self._at(images[:, 0, 2, 2] * 255 / 3)
-
-    def embed_audio(self, mel: Tensor) -> Tensor:
-        # Column 8 begins with the window's first image.
-        return self._at(mel[:, 0, 7:10].argmax(dim=2).float().mean(dim=1) - 4)
-
-    def _at(self, image: Tensor) -> Tensor:
-        angles = image[:, None] * self.rates
-        return F.normalize(torch.cat([angles.cos(), angles.sin()], dim=1), dim=1)
 
 
 def part(

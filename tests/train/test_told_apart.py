@@ -2,24 +2,12 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
+from made_matrices import MEASURING, SETTINGS, pair
 
 from syncqc.measure.calibration import Calibration
-from syncqc.measure.settings import MeasureSettings
-from syncqc.train.stretches import EvalSettings, Measuring, TrackMatrices
+from syncqc.train.stretches import TrackMatrices
 from syncqc.train.told_apart import section, table
-
-MEASURING = Measuring(0.1, 15, MeasureSettings(min_windows=1))
-SETTINGS = EvalSettings(durations_s=(1.0, 3.0))
-N = 46
-"""Windows of 2 s."""
-
-
-def pair(height: float) -> tuple[np.ndarray, np.ndarray]:
-    matrix = np.full((61, N), -0.3, np.float32)
-    matrix[30] = height
-    return matrix, np.ones((61, N), np.bool_)
 
 
 def tracks() -> list[TrackMatrices]:

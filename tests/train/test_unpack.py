@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import made_tracks
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import made_tracks
 from made_tracks import REACH, SIZE, crops_of, made_clips, made_plan, samples_of
 
 from syncqc.engine.assemble import ClipResult
