@@ -20,7 +20,6 @@ from syncqc.cli.options import (
     RestartOption,
     TimeLimitOption,
     VerboseOption,
-    WorkersOption,
     limits_of,
     read_from,
 )
@@ -61,7 +60,7 @@ def cache(
     max_failures: Annotated[float, typer.Option(min=0, max=1, help="Exit with 1 where a larger share of the files gave nothing.")] = 0.1,
     engine: EngineOption = "auto",
     ray_address: RayAddressOption = None,
-    workers: WorkersOption = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Reading processes.", show_default="one per core")] = None,
     time_limit_s: TimeLimitOption = None,
     memory_limit_gb: MemoryLimitOption = None,
     log: LogOption = None,
