@@ -232,6 +232,13 @@ class Journal:
         store.write_aside(self._settings_path, lambda aside: _write_text(aside, text))
 
     def _refuse_changes(self, before: Mapping[str, Any], made_by: Mapping[str, Any]) -> None:
+        versions = {side.get("schema_version") for side in (made_by, self._provenance)} - {None}
+        if len(versions) > 1:
+            old, new = made_by["schema_version"], self._provenance["schema_version"]
+            raise UsageError(
+                f"{self.out} was begun with version {old} of the manifest's columns, this syncqc writes version {new}; "
+                "choose another --out, or --restart to throw away what is done"
+            )
         changed = [
             f"{name} {before.get(name)!r} -> {self._settings.get(name)!r}"
             for name in sorted(before.keys() | self._settings.keys())
@@ -242,10 +249,10 @@ class Journal:
                 f"{self.out} was begun with other settings: {', '.join(changed)}; "
                 "use the same ones, another --out, or --restart to throw away what is done"
             )
-        versions = {
+        others = {
             name: (made_by[name], now) for name, now in self._provenance.items() if made_by.get(name, now) != now and name != "engine"
         }
-        for name, (then, now) in versions.items():
+        for name, (then, now) in others.items():
             log.warning("%s was begun with %s %s and goes on with %s", self.out, name, then, now)
 
     def _drop_unfinished_shards(self) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from syncqc.clock import SIGN_IN_WORDS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,9 @@ _INTERVALS = pa.list_(pa.struct([pa.field("start_s", pa.float64()), pa.field("en
 CLIP_ID = Column("clip_id", _STR, "path relative to the scored folder, without suffix, with forward slashes", "list")
 PATH = Column("path", _STR, "the video file as it was found", "list")
 AUDIO_PATH = Column("audio_path", _STR, "the file the sound came from where it is not the video itself", "list")
+AUDIO_START_S = Column("audio_start_s", _TIME, "time in the file of `audio_path` that belongs to the start of the video file; null where that is 0", "list")
 DATASET = Column("dataset", _STR, "name of the dataset", "list")
+SPLIT = Column("split", _STR, "the dataset's own split that the clip is in", "list")
 SPEAKER = Column("speaker", _STR, "speaker label where the dataset's layout gives one", "list")
 PART_INDEX = Column("part_index", _INT, "which of the clip's equal parts of at most 5 s, from 0", "read")
 N_PARTS = Column("n_parts", _INT, "into how many parts the clip was cut", "read")
@@ -43,7 +45,7 @@ TRACK_INDEX = Column("track_index", _INT, "which face track of the part, from 0,
 START_S = Column("start_s", _TIME, "where the row begins, s after the first image shown", "read")
 END_S = Column("end_s", _TIME, "where the row ends (one past its last image), s after the first image shown", "read")
 N_IMAGES = Column("n_images", _INT, "images at 25 per second in this row", "read")
-IS_CHOSEN_TRACK = Column("is_chosen_track", _BOOL, "the best-synced track of its part; says nothing about whether anyone speaks", "pool")
+IS_CHOSEN_TRACK = Column("is_chosen_track", _BOOL, "the face that the dataset's list points at, else the best-synced track of its part; says nothing about whether anyone speaks", "pool")
 
 # container
 CONTAINER_FORMAT = Column("container_format", _STR, "container as FFmpeg names it", "read")
@@ -65,6 +67,9 @@ AV_START_GAP_MS = Column("av_start_gap_ms", _FLOAT, "start of the sound minus th
 FACE_SHARE = Column("face_share", _FLOAT, "share of the part's images on which this track has a face", "find_faces")
 FACE_WIDTH_PX = Column("face_width_px", _FLOAT, "median width of the face box in pixels of the shown picture", "find_faces")
 N_TRACKS = Column("n_tracks", _INT, "face tracks in this part", "find_faces")
+LISTED_FACE_X = Column("listed_face_x", _FLOAT, "where the dataset's list says that the face is: its centre as a share of the picture's width", "list")
+LISTED_FACE_Y = Column("listed_face_y", _FLOAT, "the same, as a share of the picture's height from the top", "list")
+IS_LISTED_FACE = Column("is_listed_face", _BOOL, "the track is the face that the dataset's list points at; null where it points at none", "find_faces")
 N_SHOT_CUTS = Column("n_shot_cuts", _INT, "shot cuts inside this part", "find_faces")
 
 # sync
@@ -87,20 +92,37 @@ IS_OFFSET_DRIFTING = Column("is_offset_drifting", _BOOL, "confident parts differ
 # content
 SPEECH_RATIO = Column("speech_ratio", _FLOAT, "share of the row in which there is a voice", "listen")
 FROZEN_RATIO = Column("frozen_ratio", _FLOAT, "share of the part's images that stand still for at least 0.4 s", "read")
+FROZEN_START_S = Column("frozen_start_s", _TIME, "for how long the part's picture stands still from its beginning on, s", "read")
+
+# dataset
+DATASET_OFFSET_FRAMES = Column("dataset_offset_frames", _INT, f"offset that the dataset itself gives for the clip; {SIGN_IN_WORDS}", "list")
+
+# filter
+DROPPED_BY = Column("dropped_by", _STR, "the first rule of `syncqc filter` that the row did not meet; null where it was kept or never filtered", "filter")
+
+# resync
+RESYNC_STATUS = Column("resync_status", _STR, "what `syncqc resync` did with the clip, or why nothing; null before it", "resync")
+RESYNC_SHIFT_FRAMES = Column("resync_shift_frames", _INT, "by how many images of 1/25 s the sound was delayed (< 0: brought forward)", "resync")
+RESYNC_PAD_S = Column("resync_pad_s", _TIME, "silence that was put in because there was no sound: > 0 so long at the beginning, < 0 at the end", "resync")
+RESYNCED_PATH = Column("resynced_path", _STR, "the video file in which the clip is right; null where none was written", "resync")
+RESYNCED_AUDIO_PATH = Column("resynced_audio_path", _STR, "the file with its sound where that is not the video itself", "resync")
+RESIDUAL_OFFSET_FRAMES = Column("residual_offset_frames", _INT, f"offset of the written clip, measured again through another reader; null: not measured again; {SIGN_IN_WORDS}", "resync")
 
 # why not
 FAILURE = Column("failure", _STR, "why there are no sync numbers; null when measured", "any")
 DETAIL = Column("detail", _STR, "one sentence about the failure, or about something unusual in the file", "any")
 
 COLUMNS: tuple[Column, ...] = (
-    CLIP_ID, PATH, AUDIO_PATH, DATASET, SPEAKER, PART_INDEX, N_PARTS, TRACK_INDEX, START_S, END_S, N_IMAGES, IS_CHOSEN_TRACK,
+    CLIP_ID, PATH, AUDIO_PATH, AUDIO_START_S, DATASET, SPLIT, SPEAKER, PART_INDEX, N_PARTS, TRACK_INDEX, START_S, END_S, N_IMAGES, IS_CHOSEN_TRACK,
     CONTAINER_FORMAT, VIDEO_CODEC, AUDIO_CODEC, WIDTH_PX, HEIGHT_PX, SOURCE_FPS, IS_VFR, ROTATION_DEG, KEY_FRAME_GAP_FRAMES,
     SOURCE_AUDIO_RATE_HZ, SOURCE_AUDIO_CHANNELS, DURATION_S, AUDIO_DURATION_S, AV_START_GAP_MS,
-    FACE_SHARE, FACE_WIDTH_PX, N_TRACKS, N_SHOT_CUTS,
+    FACE_SHARE, FACE_WIDTH_PX, N_TRACKS, LISTED_FACE_X, LISTED_FACE_Y, IS_LISTED_FACE, N_SHOT_CUTS,
     OFFSET_FRAMES, OFFSET_MS, IS_OFFSET_AT_EDGE, MARGIN, PROBABILITY_AT_OFFSET, PROBABILITY_IN_SYNC, OFFSCREEN_RATIO, ONSCREEN,
     SIMILARITY, N_WINDOWS,
     CLIP_OFFSET_FRAMES, CLIP_PROBABILITY_IN_SYNC, IS_OFFSET_DRIFTING,
-    SPEECH_RATIO, FROZEN_RATIO, FAILURE, DETAIL,
+    SPEECH_RATIO, FROZEN_RATIO, FROZEN_START_S, DATASET_OFFSET_FRAMES, DROPPED_BY,
+    RESYNC_STATUS, RESYNC_SHIFT_FRAMES, RESYNC_PAD_S, RESYNCED_PATH, RESYNCED_AUDIO_PATH, RESIDUAL_OFFSET_FRAMES,
+    FAILURE, DETAIL,
 )
 # fmt: on
 

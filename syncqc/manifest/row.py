@@ -6,7 +6,7 @@ Knows no stage and no file format: a row is a dict whose keys are column names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from syncqc.errors import unknown_name
 from syncqc.manifest.columns import BY_NAME, COLUMNS
@@ -23,16 +23,18 @@ class Clip:
     audio_path: str | None = None
     dataset: str | None = None
     speaker: str | None = None
+    split: str | None = None
+    audio_start_s: float | None = None
+    """Time in the file of `audio_path` that belongs to the start of the video file; None: 0."""
+    dataset_offset_frames: int | None = None
+    """The offset that the dataset itself gives; sign as everywhere."""
+    listed_face_x: float | None = None
+    """Where the dataset's list says that the face is, its centre as a share of the picture; None: it says nothing."""
+    listed_face_y: float | None = None
 
     def row(self) -> Row:
         """The columns that are known before the file is opened."""
-        return {
-            "clip_id": self.clip_id,
-            "path": self.path,
-            "audio_path": self.audio_path,
-            "dataset": self.dataset,
-            "speaker": self.speaker,
-        }
+        return {item.name: getattr(self, item.name) for item in fields(Clip)}
 
 
 def complete(row: Mapping[str, object]) -> Row:

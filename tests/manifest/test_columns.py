@@ -7,7 +7,7 @@ from syncqc.errors import Failure
 from syncqc.manifest import columns
 from syncqc.manifest.columns import COLUMNS, TRACKS_SCHEMA, Column
 
-WRITERS = {"list", "read", "find_faces", "listen", "score", "pool", "any"}
+WRITERS = {"filter", "resync", "list", "read", "find_faces", "listen", "score", "pool", "any"}
 
 ids = [column.name for column in COLUMNS]
 

@@ -8,8 +8,9 @@ from syncqc.manifest.row import Clip, complete
 
 
 def test_a_clip_gives_the_columns_known_before_it_is_opened() -> None:
-    row = Clip("id1/a", "/data/id1/a.mp4", speaker="id1").row()
-    assert row == {"clip_id": "id1/a", "path": "/data/id1/a.mp4", "audio_path": None, "dataset": None, "speaker": "id1"}
+    row = Clip("id1/a", "/data/id1/a.mp4", speaker="id1", dataset_offset_frames=-2).row()
+    known = {name: value for name, value in row.items() if value is not None}
+    assert known == {"clip_id": "id1/a", "path": "/data/id1/a.mp4", "speaker": "id1", "dataset_offset_frames": -2}
     assert {BY_NAME[name].by for name in row} == {"list"}
     assert set(row) == {column.name for column in COLUMNS if column.by == "list"}
 

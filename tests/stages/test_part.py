@@ -10,7 +10,7 @@ from syncqc.manifest.row import Clip, Row, complete
 from syncqc.stages.part import Part, Track
 
 CLIP = Clip("a/b", "/data/a/b.mp4", dataset="made", speaker="a")
-OF_THE_CLIP = {"clip_id": "a/b", "path": "/data/a/b.mp4", "audio_path": None, "dataset": "made", "speaker": "a"}
+OF_THE_CLIP = CLIP.row()
 
 
 def track(**row: object) -> Track:
