@@ -10,17 +10,22 @@ import typer
 from syncqc.cli.lazy_default import default_of
 from syncqc.cli.options import (
     AudioRootOption,
+    ChunksOption,
     DetectEveryOption,
     DetectorOption,
     DetectorRootOption,
     EngineOption,
+    LayoutOption,
     LogOption,
     MemoryLimitOption,
     RayAddressOption,
     RestartOption,
+    SegmentsOption,
+    SplitOption,
     TimeLimitOption,
     VerboseOption,
     limits_of,
+    listing_of,
     read_from,
 )
 
@@ -37,7 +42,7 @@ _STAGES = "syncqc.stages"
 
 def cache(
     source: Annotated[
-        Path, typer.Argument(help="Clips: a folder, or a list (.csv with path, dataset, speaker; .txt).", show_default=False)
+        Path, typer.Argument(help="Clips: a folder, or a list (.csv, .parquet with path, dataset, speaker; .txt).", show_default=False)
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of the cache; the same command goes on where it stopped.", show_default=False)
@@ -55,7 +60,11 @@ def cache(
     detector: DetectorOption = None,
     detector_root: DetectorRootOption = None,
     detect_every: DetectEveryOption = None,
+    layout: LayoutOption = None,
+    split: SplitOption = None,
     audio_root: AudioRootOption = None,
+    segments: SegmentsOption = None,
+    chunks: ChunksOption = None,
     restart: RestartOption = False,
     max_failures: Annotated[float, typer.Option(min=0, max=1, help="Exit with 1 where a larger share of the files gave nothing.")] = 0.1,
     engine: EngineOption = "auto",
@@ -69,7 +78,6 @@ def cache(
     """Keeps the mouth and the voice of every face track in SOURCE, compressed, in the folder OUT."""
     from syncqc.cli.logs import set_up_logs
     from syncqc.cli.score_run import Engine
-    from syncqc.datasets.folder import list_clips
     from syncqc.faces.registry import check_detector
     from syncqc.nets.checkpoint import network_config
     from syncqc.stages.find_faces import FindFaces
@@ -84,10 +92,10 @@ def cache(
     shape = CacheShape.around(network.height_px, network.width_px)
     plan = pack.cache_plan(shape, crf=crf, detector=detector, detector_root=detector_root, detect_every=detect_every)
     plan.check()
-    clips = list_clips(source, audio_root).clips
-    settings = {**plan.settings(), **read_from(source, audio_root)}
-    journal = pack.PackJournal(out, shape, settings, chosen.provenance(len(clips)))
-    summary = _cached(plan, clips, journal, chosen, restart)
+    listing = listing_of(source, audio_root, layout, split, segments, chunks, is_verbose=verbose)
+    settings = {**plan.settings(), **read_from(source, audio_root, listing, split, segments, chunks)}
+    journal = pack.PackJournal(out, shape, settings, chosen.provenance(len(listing.clips)))
+    summary = _cached(plan, listing.clips, journal, chosen, restart)
     if summary.failed_share > max_failures:
         typer.echo(f"{summary.failed_share:.1%} of the files gave nothing, more than --max-failures {max_failures:g}", err=True)
         raise typer.Exit(EXIT_FAILED)

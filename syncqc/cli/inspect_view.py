@@ -5,7 +5,7 @@ Knows the rows of one clip and its similarity matrices; measures nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -45,7 +45,7 @@ class Matrices:
 def shown_rows(rows: Sequence[Row], track: int | None) -> list[Row]:
     """One row per part, in order: the one of face `track`, or, for None, the chosen one, else the first that was measured, else the first.
 
-    A part without face `track` gives no row.
+    Where the face that a dataset's list points at was not measured, that one is shown. A part without face `track` gives no row.
 
     Raises:
         UsageError: no part has a face of that number.
@@ -54,7 +54,7 @@ def shown_rows(rows: Sequence[Row], track: int | None) -> list[Row]:
     for row in rows:
         by_part.setdefault(row.get("part_index"), []).append(row)
     if track is None:
-        return [min(tracks, key=lambda row: (row.get("is_chosen_track") is not True, not is_measured(row))) for tracks in by_part.values()]
+        return [min(tracks, key=_rank) for tracks in by_part.values()]
     found = [row for row in rows if row.get("track_index") == track]
     if not found:
         known = sorted({cast(int, row["track_index"]) for row in rows if row.get("track_index") is not None})
@@ -74,9 +74,10 @@ def reason(row: Row) -> str:
 
 
 def notes(rows: Iterable[Row]) -> list[str]:
-    """One line per thing that needs a word: marks in the table, parts that were not measured, unusual files."""
+    """One line per thing that needs a word: marks in the table, parts that were not measured, unusual files, what is unusual in parts."""
     rows = list(rows)
     lines = [f"part {row.get('part_index')}: {row.get('detail') if is_measured(row) else reason(row)}" for row in rows if _is_noted(row)]
+    lines += [line for row in rows for line in _remarks(row)]
     marks = ["* drawn"] * any(map(is_measured, rows)) + ["! the edge of the search"] * any(row.get("is_offset_at_edge") for row in rows)
     return [", ".join(marks)] * bool(marks) + list(dict.fromkeys(lines))
 
@@ -155,6 +156,17 @@ def map_parts(shown: Sequence[Row], matrices: Matrices) -> list[MapPart]:
             )
         )
     return parts
+
+
+def _rank(row: Row) -> tuple[bool, bool, bool]:
+    return row.get("is_chosen_track") is not True, row.get("is_listed_face") is not True, not is_measured(row)
+
+
+def _remarks(row: Row) -> Iterator[str]:
+    if row.get("is_listed_face"):
+        yield f"part {row.get('part_index')}: track {row.get('track_index')} is the face that the dataset's list points at"
+    if row.get("frozen_start_s"):
+        yield f"part {row.get('part_index')}: the picture stands still for its first {_number(row.get('frozen_start_s'), '.2f')} s"
 
 
 def _is_noted(row: Row) -> bool:

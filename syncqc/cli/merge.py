@@ -56,6 +56,15 @@ def _check_place(manifests: list[Path], out: Path, force: bool) -> None:
 
 
 def _compare(manifests: list[Path], known: list[dict[str, Any]]) -> None:
+    from syncqc.manifest.columns import SCHEMA_VERSION
+
+    for path, one in zip(manifests, known, strict=True):
+        version = one.get("schema_version", SCHEMA_VERSION)
+        if version != SCHEMA_VERSION:
+            way_out = "use a newer syncqc" if version > SCHEMA_VERSION else "score it again"
+            raise UsageError(
+                f"{path} holds version {version} of the manifest's columns, this syncqc merges version {SCHEMA_VERSION}; {way_out}"
+            )
     first = known[0]["settings"]
     for path, one in zip(manifests, known, strict=True):
         settings = one["settings"]

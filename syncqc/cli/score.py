@@ -10,18 +10,23 @@ import typer
 from syncqc.cli.lazy_default import default_of
 from syncqc.cli.options import (
     AudioRootOption,
+    ChunksOption,
     DetectEveryOption,
     DetectorOption,
     DetectorRootOption,
     EngineOption,
+    LayoutOption,
     LogOption,
     MemoryLimitOption,
     RayAddressOption,
     RestartOption,
+    SegmentsOption,
+    SplitOption,
     TimeLimitOption,
     VerboseOption,
     WorkersOption,
     limits_of,
+    listing_of,
     read_from,
 )
 
@@ -30,7 +35,7 @@ _STAGES = "syncqc.stages"
 
 
 def score(
-    source: Annotated[Path, typer.Argument(help="A folder, a video, or a list of videos (.txt, .csv).", show_default=False)],
+    source: Annotated[Path, typer.Argument(help="A folder, a video, or a list of videos (.txt, .csv, .parquet).", show_default=False)],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The manifest to write; the same command again goes on where it stopped.")
     ] = Path("manifest.parquet"),
@@ -44,7 +49,11 @@ def score(
     detector: DetectorOption = None,
     detector_root: DetectorRootOption = None,
     detect_every: DetectEveryOption = None,
+    layout: LayoutOption = None,
+    split: SplitOption = None,
     audio_root: AudioRootOption = None,
+    segments: SegmentsOption = None,
+    chunks: ChunksOption = None,
     keep_similarity: Annotated[bool, typer.Option("--keep-similarity", help="Keep whole similarity matrices beside the manifest.")] = False,
     sample: Annotated[
         int | None,
@@ -69,7 +78,6 @@ def score(
     """Measures every face track of every video in SOURCE and writes one row for each into a manifest."""
     from syncqc.cli.logs import set_up_logs
     from syncqc.cli.score_run import Engine, score_all, score_sample, share_of
-    from syncqc.datasets.folder import list_clips
     from syncqc.engine import plan as plans
 
     set_up_logs(log, verbose)
@@ -78,16 +86,16 @@ def score(
         model=model, detector=detector, detector_root=detector_root, detect_every=detect_every, w=w, keep_similarity=keep_similarity
     )
     plan.check()
-    clips = list_clips(source, audio_root).clips
+    listing = listing_of(source, audio_root, layout, split, segments, chunks, is_verbose=verbose)
     if sample is not None:
-        score_sample(plan, clips, sample, chosen)
+        score_sample(plan, listing.clips, sample, chosen)
         return
     settings = {
         **plan.settings(),
-        **read_from(source, audio_root),
+        **read_from(source, audio_root, listing, split, segments, chunks),
         "shard": shard,
     }
-    summary = score_all(plan, share_of(clips, shard), out, settings, chosen, restart=restart)
+    summary = score_all(plan, share_of(listing.clips, shard), out, settings, chosen, restart=restart)
     if summary.failed_share > max_failures:
         typer.echo(f"{summary.failed_share:.1%} of the files were not measured, more than --max-failures {max_failures:g}", err=True)
         raise typer.Exit(EXIT_FAILED)

@@ -41,7 +41,7 @@ def clips_of(source: Path) -> Clips:
     Raises:
         UsageError: there are none.
     """
-    from syncqc.datasets.folder import list_clips
+    from syncqc.datasets.layout import list_source
     from syncqc.train.pack import is_packed, open_packed
 
     if is_packed(source):
@@ -49,7 +49,7 @@ def clips_of(source: Path) -> Clips:
         told = packed.index.select(["clip_id", "speaker"]).to_pylist()
         speakers = {line["speaker"] for line in told if line["speaker"] != line["clip_id"]}  # the clip_id stands for nobody known
         return Clips(f"{packed.about['n_clips']} clips ({packed.digest[:12]})", speakers, packed=packed)
-    clips = list_clips(source).clips
+    clips = list_source(source).clips
     return Clips(_told(clips), {clip.speaker for clip in clips if clip.speaker}, clips)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from syncqc.cli.options import SplitOption as SplitOption
 from syncqc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,10 +24,9 @@ if TYPE_CHECKING:
 ModelArgument = Annotated[str, typer.Argument(help="A name from `syncqc models`, or a weights file.", show_default=False)]
 SourceArgument = Annotated[
     Path,
-    typer.Argument(help="Clips of speakers it never saw: a folder, or a list (.csv with path, dataset, speaker).", show_default=False),
-]
-SplitOption = Annotated[
-    str | None, typer.Option(help="Which split of SOURCE, where that is LRS2 or LRS3 as released.", show_default="none")
+    typer.Argument(
+        help="Clips of speakers it never saw: a folder, or a list (.csv, .parquet with path, dataset, speaker).", show_default=False
+    ),
 ]
 
 

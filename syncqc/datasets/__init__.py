@@ -1,4 +1,4 @@
-"""How published datasets lie on disk: which files are clips, and what their paths say about speaker and split.
+"""How published datasets lie on disk: which files are clips, and what their paths and lists say about sound, speaker, split and face.
 
-Knows neither pictures nor sound; it never opens a clip.
+Knows nothing of pictures and sound: a few layouts look at the headers of a few files, nothing is decoded.
 """

@@ -47,6 +47,11 @@ def open_container(path: str) -> InputContainer:
         raise ClipError(Failure.UNREADABLE, f"cannot be opened: {reason(error)}") from error
 
 
+def has_index(container: InputContainer) -> bool:
+    """Whether the container's format keeps an index of presentation times, so that seeking leads where it was asked to."""
+    return container.format.name in ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+
+
 def reason(error: BaseException) -> str:
     """The error in a few words, without paths."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from syncqc.clock import MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES, N_MEL_BANDS, SOUND_RATE_HZ
 
@@ -52,15 +53,24 @@ def mel_columns(samples: F32, is_present: Bools, front_end: MelFrontEnd) -> tupl
     extra = len(samples) - 1 - MEL_WINDOW_SAMPLES
     if extra < 0 or extra % MEL_HOP_SAMPLES:
         raise ValueError(f"{len(samples) = } belongs to no whole number of columns")
-    x = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
-    emphasised = x[1:] - front_end.pre_emphasis * x[:-1]
-    frames = emphasised.unfold(0, MEL_WINDOW_SAMPLES, MEL_HOP_SAMPLES)
-    spectrum = torch.fft.rfft(frames * torch.hann_window(MEL_WINDOW_SAMPLES), dim=1).abs()
-    mel = spectrum @ torch.from_numpy(slaney_bands(front_end.min_hz, front_end.max_hz)).T
-    db = 20.0 * torch.log10(mel.clamp_min(front_end.floor))
-    scaled = (db - front_end.low_db) / (front_end.high_db - front_end.low_db)
-    centres = 1 + MEL_WINDOW_SAMPLES // 2 + MEL_HOP_SAMPLES * np.arange(len(frames))
+    scaled = mel_tensor(torch.from_numpy(np.ascontiguousarray(samples, np.float32)), front_end)
+    centres = 1 + MEL_WINDOW_SAMPLES // 2 + MEL_HOP_SAMPLES * np.arange(len(scaled))
     return scaled.numpy(), is_present[centres]
+
+
+def mel_tensor(samples: Tensor, front_end: MelFrontEnd) -> Tensor:
+    """Columns (..., n, 80) of sound (..., samples), on its device and in its precision; `mel_columns` for tensors.
+
+    The first column is centred on sample 401 of those given, and each further one 200 samples on: given `reach(first_column, n)`, they
+    are the columns from `first_column` on. Samples after the last whole column are not used.
+    """
+    emphasised = samples[..., 1:] - front_end.pre_emphasis * samples[..., :-1]
+    frames = emphasised.unfold(-1, MEL_WINDOW_SAMPLES, MEL_HOP_SAMPLES)
+    window = torch.hann_window(MEL_WINDOW_SAMPLES, dtype=samples.dtype, device=samples.device)
+    spectrum = torch.fft.rfft(frames * window, dim=-1).abs()
+    mel = spectrum @ torch.from_numpy(slaney_bands(front_end.min_hz, front_end.max_hz)).to(samples).T
+    db = 20.0 * torch.log10(mel.clamp_min(front_end.floor))
+    return (db - front_end.low_db) / (front_end.high_db - front_end.low_db)
 
 
 @cache

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
 
 from syncqc.clock import IMAGE_RATE_HZ
 from syncqc.errors import ClipError, Failure
 from syncqc.manifest.row import Row
-from syncqc.media.container import decoded_pictures, decoded_sound, has_decoder, open_container, picture_stream, sound_stream
+from syncqc.media.container import decoded_pictures, decoded_sound, has_decoder, open_container, picture_stream, reason, sound_stream
 from syncqc.media.scan import Scan, scan_packets
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 HALF_MS = Fraction(1, 2000)
 """Containers that count in milliseconds round times by at most this."""
@@ -22,6 +31,16 @@ def first_image_at(time_s: Fraction) -> int:
     """The first image that shows what appears at `time_s`: k/25 s is at `time_s`, later, or at most half a millisecond before it."""
     exact = (time_s - HALF_MS) * IMAGE_RATE_HZ
     return -(-exact.numerator // exact.denominator)
+
+
+@dataclass(frozen=True)
+class Upright:
+    """How large the picture is as shown: turned upright, with square pixels."""
+
+    width_px: int
+    height_px: int
+    rotation_deg: int
+    sample_aspect: Fraction
 
 
 @dataclass
@@ -40,7 +59,7 @@ class Facts:
     zero_s: Fraction
     """When the first image is shown, on the container's clock."""
     container_start_s: Fraction
-    """The earliest time in the container; a sidecar's time 0 stands for it."""
+    """The earliest time in the container; a sidecar's time 0, or a given time in it, stands for it."""
     duration_s: Fraction
     """From the first image to the end of the last one."""
     audio_codec: str | None = None
@@ -51,6 +70,8 @@ class Facts:
     audio_duration_s: Fraction | None = None
     sidecar_start_s: Fraction = Fraction(0)
     """Time 0 of the sidecar sound on its own clock: MP3 and MPEG streams begin elsewhere."""
+    sidecar_skip_s: Fraction = Fraction(0)
+    """So much of the sidecar, from its time 0 on, belongs to what was before the container's start."""
     notes: list[str] = field(default_factory=list)
     """Sentences about something unusual that did not prevent reading."""
 
@@ -62,9 +83,12 @@ class Facts:
     def sound_zero_s(self, *, is_sidecar: bool) -> Fraction:
         """The time of the first image on the clock of the file that holds the sound.
 
-        A sidecar's time 0 stands for the start of the container, as in a track that was extracted from it.
+        A sidecar's time 0, or `sidecar_skip_s` after it, stands for the start of the container, as in a track that was extracted
+        from it.
         """
-        return self.zero_s - self.container_start_s + self.sidecar_start_s if is_sidecar else self.zero_s
+        if not is_sidecar:
+            return self.zero_s
+        return self.zero_s - self.container_start_s + self.sidecar_start_s + self.sidecar_skip_s
 
     def row(self) -> Row:
         """The container columns of the manifest."""
@@ -86,8 +110,11 @@ class Facts:
         }
 
 
-def probe(path: str, audio_path: str | None = None) -> Facts:
-    """The facts of a clip, its sound taken from `audio_path` where one is given.
+def probe(path: str, audio_path: str | None = None, audio_start_s: float | None = None) -> Facts:
+    """The facts of a clip, its sound taken from `audio_path` where one is given, and there from `audio_start_s` on.
+
+    A long sound file may serve many clips: what lies before `audio_start_s` then counts as if it had been cut off, in the length of
+    the sound and in where it begins.
 
     Raises:
         ClipError: unreadable, no video, or a sidecar without sound. Missing sound in the video itself is no error here: the sound
@@ -100,64 +127,76 @@ def probe(path: str, audio_path: str | None = None) -> Facts:
         if not has_decoder(video):
             raise ClipError(Failure.UNREADABLE, "there is no decoder for the picture track")
         scan = scan_packets(container, video, None if audio_path else sound_stream(container))
-    first = _first_picture(path)
-    width, height = max(1, round(first.width * first.sample_aspect)), first.height
-    if first.rotation_deg % 180:
-        width, height = height, width
+    zero_s, first = _first_picture(path)
     facts = Facts(
         container_format=scan.container_format,
         video_codec=scan.video_codec,
-        width_px=width,
-        height_px=height,
+        width_px=first.width_px,
+        height_px=first.height_px,
         rotation_deg=first.rotation_deg,
         sample_aspect=first.sample_aspect,
         source_fps=scan.fps(),
         is_vfr=scan.is_vfr(),
         key_frame_gap_frames=scan.key_frame_gap(),
-        zero_s=first.time_s,
-        container_start_s=first.time_s if scan.start_s is None else scan.start_s,
-        duration_s=max(scan.video_length_s(first.time_s), Fraction(1, IMAGE_RATE_HZ)),
+        zero_s=zero_s,
+        container_start_s=zero_s if scan.start_s is None else scan.start_s,
+        duration_s=max(scan.video_length_s(zero_s), Fraction(1, IMAGE_RATE_HZ)),
         notes=scan.notes,
     )
     if audio_path is None:
-        _add_sound(facts, scan, path, facts.zero_s)
+        _add_sound(facts, _Sound(scan, _first_sound_s(path)), facts.zero_s)
     else:
-        with open_container(audio_path) as container:
-            sound = sound_stream(container)
-            if sound is None:
-                raise ClipError(Failure.NO_AUDIO, "the sound file holds no sound track that can be decoded")
-            scan = scan_packets(container, None, sound)
-        if scan.container_format in _STARTS_ANYWHERE and scan.start_s is not None:
-            facts.sidecar_start_s = scan.start_s
-        facts.notes += [f"in the sound file: {note}" for note in scan.notes]
-        _add_sound(facts, scan, audio_path, facts.sound_zero_s(is_sidecar=True))
+        found = _sound_file(audio_path)
+        if found.scan.container_format in _STARTS_ANYWHERE and found.scan.start_s is not None:
+            facts.sidecar_start_s = found.scan.start_s
+        facts.sidecar_skip_s = exact_s(audio_start_s or 0.0)
+        facts.notes += [f"in the sound file: {note}" for note in found.scan.notes]
+        cut_s = None if audio_start_s is None else facts.sidecar_start_s + facts.sidecar_skip_s
+        _add_sound(facts, found, facts.sound_zero_s(is_sidecar=True), cut_s)
     return facts
+
+
+def exact_s(time_s: float) -> Fraction:
+    """The time that was meant before it was rounded to a float: whole ticks of any clock up to 1 MHz come back exactly."""
+    return Fraction(time_s).limit_denominator(10**6)
 
 
 _STARTS_ANYWHERE = {"mp3", "mpegts", "mpeg"}
 """Formats whose clock need not begin at 0; MP3 begins after its priming."""
 
 
-@dataclass
-class _First:
-    time_s: Fraction
-    width: int
-    height: int
-    rotation_deg: int
-    sample_aspect: Fraction
-
-
-def _first_picture(path: str) -> _First:
+def _first_picture(path: str) -> tuple[Fraction, Upright]:
+    """When the first picture is shown, on the file's clock, and how."""
     with open_container(path) as container:
         stream = picture_stream(container)
         if stream is None:
             raise ClipError(Failure.NO_VIDEO, "the file has no picture track")
         for frame, time_s in decoded_pictures(container, stream):
-            aspect = stream.sample_aspect_ratio or Fraction(1)
-            if not Fraction(1, 4) <= aspect <= 4:
-                aspect = Fraction(1)
-            return _First(time_s, frame.width, frame.height, int(frame.rotation) % 360, aspect)
+            return time_s, upright(frame, stream)
     raise ClipError(Failure.UNREADABLE, "no picture can be decoded")
+
+
+def sidecar_start_s(audio_path: str) -> Fraction:
+    """Time 0 of a sidecar on its own clock, as in `Facts`.
+
+    Raises:
+        ClipError: the file cannot be opened.
+    """
+    with open_container(audio_path) as container:
+        begins_anywhere = container.format.name in _STARTS_ANYWHERE and container.start_time is not None
+        return Fraction(container.start_time, av.time_base) if begins_anywhere else Fraction(0)
+
+
+def upright(frame: VideoFrame, stream: VideoStream) -> Upright:
+    """How large the picture of a file is as shown, going by its first frame."""
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    if not Fraction(1, 4) <= aspect <= 4:
+        aspect = Fraction(1)
+    width, height = max(1, round(frame.width * aspect)), frame.height
+    rotation_deg = int(frame.rotation) % 360
+    if rotation_deg % 180:
+        width, height = height, width
+    return Upright(width, height, rotation_deg, aspect)
 
 
 def _first_sound_s(path: str) -> Fraction | None:
@@ -171,12 +210,46 @@ def _first_sound_s(path: str) -> Fraction | None:
     return None
 
 
-def _add_sound(facts: Facts, scan: Scan, path: str, zero_s: Fraction) -> None:
-    """Puts what was found about the sound in `path` into the facts; `zero_s` is the first image on that file's clock."""
-    facts.audio_codec = scan.audio_codec
-    facts.source_audio_rate_hz = scan.audio_rate_hz
-    facts.source_audio_channels = scan.audio_channels
-    start_s = _first_sound_s(path)
-    if start_s is not None and scan.audio_end_s is not None:
+@dataclass
+class _Sound:
+    """The packets' times of the sound in a file, and when its first sound that is heard begins."""
+
+    scan: Scan
+    start_s: Fraction | None
+
+
+def _sound_file(path: str) -> _Sound:
+    """What is found in a sound file; looked through once where several clips in a row share it.
+
+    Raises:
+        ClipError: it cannot be opened or holds no sound.
+    """
+    try:
+        facts = Path(path).stat()
+    except OSError as error:
+        raise ClipError(Failure.UNREADABLE, f"cannot be opened: {reason(error)}") from error
+    return _look_through(path, facts.st_size, facts.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _look_through(path: str, size: int, changed_ns: int) -> _Sound:
+    with open_container(path) as container:
+        sound = sound_stream(container)
+        if sound is None:
+            raise ClipError(Failure.NO_AUDIO, "the sound file holds no sound track that can be decoded")
+        scan = scan_packets(container, None, sound)
+    return _Sound(scan, _first_sound_s(path))
+
+
+def _add_sound(facts: Facts, found: _Sound, zero_s: Fraction, cut_s: Fraction | None = None) -> None:
+    """Puts what was found about the sound into the facts; `zero_s` is the first image on the clock of the sound's file.
+
+    What lies before `cut_s`, on the same clock, counts as cut off.
+    """
+    facts.audio_codec = found.scan.audio_codec
+    facts.source_audio_rate_hz = found.scan.audio_rate_hz
+    facts.source_audio_channels = found.scan.audio_channels
+    if found.start_s is not None and found.scan.audio_end_s is not None:
+        start_s = found.start_s if cut_s is None else max(found.start_s, cut_s)
         facts.audio_start_s = start_s - zero_s
-        facts.audio_duration_s = max(scan.audio_end_s - start_s, Fraction(0))
+        facts.audio_duration_s = max(found.scan.audio_end_s - start_s, Fraction(0))

@@ -1,7 +1,7 @@
 """Sound at 16 kHz mono by presentation time, on the clock whose zero is the first image shown.
 
-Knows nothing of pictures. Reads forwards and keeps only what the current window needs, so memory does not grow with length.
-Where the file has no sound the samples are zero and marked as not present.
+Knows nothing of pictures. Reads forwards and keeps only what the current window needs, so memory does not grow with length;
+a first window far inside a long file is jumped to. Where the file has no sound the samples are zero and marked as not present.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
 from itertools import chain, pairwise
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -19,7 +20,8 @@ import numpy.typing as npt
 
 from syncqc.clock import SOUND_RATE_HZ
 from syncqc.errors import ClipError, Failure
-from syncqc.media.container import decoded_sound, open_container, reason, sound_stream
+from syncqc.media.container import reason
+from syncqc.media.sound_seek import kind_of, length_of, sound_from, start_of
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -36,7 +38,8 @@ class SoundReader:
 
     def __init__(self, path: str, zero_s: Fraction) -> None:
         """Opens nothing yet; `zero_s` is the time of sample 0 on the file's own clock."""
-        self._blocks = _blocks(path, zero_s)
+        self._path, self._zero_s = path, zero_s
+        self._blocks: Iterator[tuple[int, Samples]] | None = None
         self._kept: deque[tuple[int, Samples]] = deque()
         self._kept_to: int | None = None
         self._first: int | None = None
@@ -56,6 +59,8 @@ class SoundReader:
         if self._first is not None and first_sample < self._first:
             raise ValueError(f"windows move forwards only: {first_sample = } after {self._first}")
         self._first = first_sample
+        if self._blocks is None:
+            self._blocks = _blocks(self._path, self._zero_s, first_sample)
         while not self._is_at_end and (self._kept_to is None or self._kept_to < end_sample):
             block = self._next_block()
             if block is None:
@@ -75,6 +80,7 @@ class SoundReader:
     def _next_block(self) -> tuple[int, Samples] | None:
         if self._error is not None:  # a generator that has raised is at its end, but the file is not
             raise self._error
+        assert self._blocks is not None
         try:
             return next(self._blocks, None)
         except ClipError as error:
@@ -98,25 +104,24 @@ class SoundReader:
             self._kept.popleft()
 
 
-def _blocks(path: str, zero_s: Fraction) -> Iterator[tuple[int, Samples]]:
-    """Stretches of 16 kHz mono as (number of the first sample, samples), anchored to timestamps at each break."""
-    with open_container(path) as container:
-        stream = sound_stream(container)
-        if stream is None:
-            raise ClipError(Failure.NO_AUDIO, "the file has no sound track that can be decoded")
-        stretch: _Stretch | None = None
-        for frame, following in pairwise(chain(decoded_sound(container, stream), [None])):
-            assert frame is not None
-            if stretch is None or not stretch.goes_on_with(frame, following):
-                if stretch is not None:
-                    yield from stretch.close()
-                start_s = _start_s(frame)
-                if start_s is None:
-                    start_s = zero_s if stretch is None else stretch.end_s
-                stretch = _Stretch(frame, start_s, zero_s)
-            yield from stretch.add(frame)
-        if stretch is not None:
-            yield from stretch.close()
+def _blocks(path: str, zero_s: Fraction, first_sample: int) -> Iterator[tuple[int, Samples]]:
+    """Stretches of 16 kHz mono as (number of the first sample, samples), anchored to timestamps at each break.
+
+    What lies before `first_sample` may be missing.
+    """
+    stretch: _Stretch | None = None
+    for frame, following in pairwise(chain(sound_from(path, zero_s + Fraction(first_sample, SOUND_RATE_HZ)), [None])):
+        assert frame is not None
+        if stretch is None or not stretch.goes_on_with(frame, following):
+            if stretch is not None:
+                yield from stretch.close()
+            start_s = start_of(frame)
+            if start_s is None:
+                start_s = zero_s if stretch is None else stretch.end_s
+            stretch = _Stretch(frame, start_s, zero_s)
+        yield from stretch.add(frame)
+    if stretch is not None:
+        yield from stretch.close()
 
 
 class _Stretch:
@@ -124,8 +129,9 @@ class _Stretch:
 
     def __init__(self, frame: AudioFrame, start_s: Fraction, zero_s: Fraction) -> None:
         self.end_s = start_s
-        self._kind = _kind(frame)
-        self._position = round((start_s - zero_s) * SOUND_RATE_HZ)
+        self._kind = kind_of(frame)
+        # Halves go up, whatever number they follow: a stretch is placed alike from wherever it is read.
+        self._position = floor((start_s - zero_s) * SOUND_RATE_HZ + Fraction(1, 2))
         self._gain = mono_gain(frame.layout.name)
         # PyAV hands on what needs no conversion and cannot be asked for the rest of it.
         is_ready = self._kind == ("flt", "mono", SOUND_RATE_HZ)
@@ -136,17 +142,17 @@ class _Stretch:
 
         One odd timestamp between good ones is an error of the file and no break.
         """
-        if _kind(frame) != self._kind:
+        if kind_of(frame) != self._kind:
             return False
-        start_s = _start_s(frame)
+        start_s = start_of(frame)
         if start_s is None or abs(start_s - self.end_s) <= REANCHOR_S:
             return True
-        after_s = None if following is None else _start_s(following)
-        return after_s is not None and abs(after_s - self.end_s - _length_s(frame)) <= REANCHOR_S
+        after_s = None if following is None else start_of(following)
+        return after_s is not None and abs(after_s - self.end_s - length_of(frame)) <= REANCHOR_S
 
     def add(self, frame: AudioFrame) -> Iterator[tuple[int, Samples]]:
         """What is ready once this block is known."""
-        self.end_s += _length_s(frame)
+        self.end_s += length_of(frame)
         frame = _mended(frame)
         # Timestamps were looked at by the caller; the resampler must only count samples.
         frame.pts = None
@@ -181,34 +187,22 @@ def _is_nameless(layout_name: str) -> bool:
     return layout_name.endswith("channels") or layout_name.startswith("ambisonic")
 
 
-def _start_s(frame: AudioFrame) -> Fraction | None:
-    return frame.pts * frame.time_base if frame.pts is not None and frame.time_base else None
-
-
-def _length_s(frame: AudioFrame) -> Fraction:
-    return Fraction(frame.samples, frame.sample_rate)
-
-
-def _kind(frame: AudioFrame) -> tuple[str, str, int]:
-    return frame.format.name, frame.layout.name, frame.sample_rate
-
-
 def _mended(frame: AudioFrame) -> AudioFrame:
     """The block with what is no number silenced, and in mono where FFmpeg cannot mix it.
 
     That is the mean where the file does not say which channel is which, and the first channel of ambisonic sound, which
     is heard from everywhere.
     """
-    is_nameless = _is_nameless(frame.layout.name)
+    has_no_names = _is_nameless(frame.layout.name)
     is_float = frame.format.name in ("flt", "fltp", "dbl", "dblp")
-    if not is_nameless and not is_float:
+    if not has_no_names and not is_float:
         return frame
     samples: Any = frame.to_ndarray()
-    if not is_nameless and np.isfinite(samples).all():
+    if not has_no_names and np.isfinite(samples).all():
         return frame
     samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
     format_name, layout_name = frame.format.name, frame.layout.name
-    if is_nameless:
+    if has_no_names:
         samples = samples.reshape(frame.layout.nb_channels, -1, order="C" if frame.format.is_planar else "F")
         samples = _to_float(samples)
         samples = samples[:1] if frame.layout.name.startswith("ambisonic") else samples.mean(axis=0, keepdims=True)

@@ -16,7 +16,7 @@ from av.video.reformatter import VideoReformatter
 
 from syncqc.errors import ClipError, Failure
 from syncqc.media.container import decoded_pictures, open_container, picture_length_s, picture_stream, reason
-from syncqc.media.probe import Facts, first_image_at
+from syncqc.media.probe import Facts, Upright, first_image_at
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -25,7 +25,7 @@ Image = npt.NDArray[np.uint8]
 Frame = TypeVar("Frame")
 
 
-def image_scale(facts: Facts, max_short_side_px: int) -> float:
+def image_scale(facts: Facts | Upright, max_short_side_px: int) -> float:
     """Pixels of a read image per pixel of the shown picture: 1, or less where its shorter side is over the limit."""
     return min(1.0, max_short_side_px / min(facts.width_px, facts.height_px))
 
@@ -44,20 +44,20 @@ def read_images(path: str, facts: Facts, max_short_side_px: int = 720, n_threads
     shown: VideoFrame | None = None
     for frame in frames_on_show(_frames(path, facts.zero_s, n_threads), facts.n_images):
         if frame is not shown:
-            shown, image = frame, _to_rgb(reformatter, frame, facts, max_short_side_px)
+            shown, image = frame, to_rgb(reformatter, frame, facts, max_short_side_px)
         yield image
     if shown is None:
         raise ClipError(Failure.UNREADABLE, "no picture can be decoded")
 
 
-def frames_on_show(frames: Iterable[tuple[Frame, Fraction, Fraction]], n_images: int) -> Iterator[Frame]:
-    """Yields, for k = 0, 1, 2 ... up to `n_images`, the frame that is on show at k/25 s.
+def frames_on_show(frames: Iterable[tuple[Frame, Fraction, Fraction]], n_images: int, first_image: int = 0) -> Iterator[Frame]:
+    """Yields, for k = `first_image` ... up to `n_images`, the frame that is on show at k/25 s.
 
-    `frames` are (frame, when it appears, how long it stays) in s, from 0 and rising; a frame stays until the next one appears,
-    and the last one for its own time, not until a promised end that was never decoded. A frame that appears up to half a
-    millisecond late counts as in time: some containers round to milliseconds.
+    `frames` are (frame, when it appears, how long it stays) in s, rising, the first one on show at `first_image` or before it; a frame
+    stays until the next one appears, and the last one for its own time, not until a promised end that was never decoded. A frame
+    that appears up to half a millisecond late counts as in time: some containers round to milliseconds.
     """
-    next_image = 0
+    next_image = first_image
     shown: tuple[Frame, Fraction] | None = None
     for frame, start_s, length_s in frames:
         if shown is not None:
@@ -89,7 +89,13 @@ def _frames(path: str, zero_s: Fraction, n_threads: int) -> Iterator[tuple[Video
                 yield frame, time_s - zero_s, picture_length_s(frame, stream)
 
 
-def _to_rgb(reformatter: VideoReformatter, frame: VideoFrame, facts: Facts, max_short_side_px: int) -> Image:
+def to_rgb(reformatter: VideoReformatter, frame: VideoFrame, facts: Facts | Upright, max_short_side_px: int) -> Image:
+    """The picture as (height, width, 3) RGB, turned upright, with square pixels.
+
+    Raises:
+        ClipError: it is of a kind that cannot be converted.
+        MemoryError: FFmpeg ran out of memory.
+    """
     scale = image_scale(facts, max_short_side_px)
     width, height = facts.width_px, facts.height_px
     if facts.rotation_deg % 180:

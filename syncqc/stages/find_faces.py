@@ -20,6 +20,7 @@ from syncqc.faces.track import FaceTrack, follow, images_to_detect, landmarks_pe
 from syncqc.manifest import columns as c
 from syncqc.media.shots import ShotFinder, shots
 from syncqc.stages.base import CROPS, IMAGES, Payload, Stage
+from syncqc.stages.listed_face import listed_track
 from syncqc.stages.part import Part, Track
 
 
@@ -34,16 +35,17 @@ class FindFaces(Stage):
     smooth_images: float = 2.0
     """Standard deviation of the smoothing of landmarks along time."""
     max_tracks: int = 4
-    """At most so many tracks of a part are cropped and scored; `n_tracks` counts all."""
+    """At most so many tracks of a part are cropped and scored, the one that the clip's list points at among them; `n_tracks` counts all."""
     crop_height_px: int = 48
     crop_width_px: int = 96
     crop_margin: float = 1.0
     _detector: Detector | None = field(default=None, repr=False, compare=False)
     _shots: ShotFinder | None = field(default=None, repr=False, compare=False)
 
-    reads: ClassVar[tuple[c.Column | Payload, ...]] = (IMAGES,)
+    reads: ClassVar[tuple[c.Column | Payload, ...]] = (IMAGES, c.LISTED_FACE_X, c.LISTED_FACE_Y)
     writes: ClassVar[tuple[c.Column | Payload, ...]] = (
         CROPS, c.TRACK_INDEX, c.START_S, c.END_S, c.N_IMAGES, c.FACE_SHARE, c.FACE_WIDTH_PX, c.N_TRACKS, c.N_SHOT_CUTS,
+        c.IS_LISTED_FACE,
     )  # fmt: skip
 
     def open(self) -> None:
@@ -72,7 +74,14 @@ class FindFaces(Stage):
         part.row |= {"n_tracks": len(tracks), "n_shot_cuts": len(stretches) - 1}
         if not tracks:
             part.fail(Failure.NO_FACE, f"no face on {len(looked_at)} images looked at")
-        part.tracks = [self._track(part, track, index) for index, track in enumerate(tracks[: self.max_tracks])]
+        point_px = _listed_point_px(part)
+        listed = None if point_px is None else listed_track(tracks, point_px, is_first_part=part.part_index == 0)
+        kept = list(range(len(tracks)))[: self.max_tracks]
+        if listed is not None and listed not in kept:
+            kept[-1:] = [listed]
+        part.tracks = [self._track(part, tracks[i], index) for index, i in enumerate(kept)]
+        for i, track in zip(kept, part.tracks, strict=True):
+            track.row["is_listed_face"] = None if point_px is None else i == listed
 
     def _track(self, part: Part, seen: FaceTrack, index: int) -> Track:
         assert part.images is not None
@@ -99,3 +108,10 @@ class FindFaces(Stage):
             "face_width_px": float(np.median(boxes[:, 2] - boxes[:, 0])),
         }
         return track
+
+
+def _listed_point_px(part: Part) -> tuple[float, float] | None:
+    """Where the clip's list says that the face is, in pixels of the part's images; None where it does not say."""
+    assert part.images is not None
+    x, y = part.clip.listed_face_x, part.clip.listed_face_y
+    return None if x is None or y is None else (x * part.images.shape[2], y * part.images.shape[1])

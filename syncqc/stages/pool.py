@@ -14,6 +14,8 @@ from syncqc.manifest import columns as c
 from syncqc.manifest.row import Row
 from syncqc.stages.base import Closing
 
+NOBODY_LISTED = "no face where the dataset's list says"
+"""In `detail` of a part's rows; the best-synced face is chosen then."""
 _FARTHEST = 1e-6
 
 
@@ -21,7 +23,9 @@ _FARTHEST = 1e-6
 class PoolClip(Closing):
     """The chosen track of each part, and a vote of the confident parts.
 
-    Chosen is the measured track with the largest `probability_in_sync`, of equal ones the one with the larger margin, then the
+    Chosen is the face that the clip's list points at. Where it could not be measured no track of the part is chosen, and its own
+    `is_chosen_track` is null. Where the list points at none, or (then `detail` says so) there is no face where it points, chosen is
+    the measured track with the largest `probability_in_sync`, of equal ones the one with the larger margin, then the
     first (a network without calibration gives no probability: there the margin decides). In a part in which nothing was measured
     `is_chosen_track` is null. A part is confident where its chosen track reaches
     `min_probability` and its offset is not at the edge of the search. `clip_offset_frames` is where the curves of the chosen tracks of
@@ -36,38 +40,56 @@ class PoolClip(Closing):
     """Confident parts may differ by so much before the clip counts as drifting."""
 
     reads: ClassVar[tuple[c.Column, ...]] = (
-        c.PART_INDEX, c.FAILURE, c.OFFSET_FRAMES, c.IS_OFFSET_AT_EDGE, c.MARGIN, c.PROBABILITY_IN_SYNC, c.N_WINDOWS, c.SIMILARITY,
+        c.PART_INDEX, c.IS_LISTED_FACE, c.FAILURE, c.DETAIL, c.OFFSET_FRAMES, c.IS_OFFSET_AT_EDGE, c.MARGIN, c.PROBABILITY_IN_SYNC,
+        c.N_WINDOWS, c.SIMILARITY,
     )  # fmt: skip
-    writes: ClassVar[tuple[c.Column, ...]] = (c.IS_CHOSEN_TRACK, c.CLIP_OFFSET_FRAMES, c.CLIP_PROBABILITY_IN_SYNC, c.IS_OFFSET_DRIFTING)
+    writes: ClassVar[tuple[c.Column, ...]] = (
+        c.IS_CHOSEN_TRACK, c.CLIP_OFFSET_FRAMES, c.CLIP_PROBABILITY_IN_SYNC, c.IS_OFFSET_DRIFTING, c.DETAIL,
+    )  # fmt: skip
 
     def __call__(self, rows: list[Row]) -> list[Row]:
         """The same rows, further filled; the columns of the clip are equal in all of them."""
-        chosen = _chosen(rows)
-        confident = [rows[i] for i in chosen.values() if self._is_confident(rows[i])]
+        parts = _by_part(rows)
+        found = {part: _chosen(tracks) for part, tracks in parts.items()}
+        chosen = [row for row in found.values() if row is not None]
+        confident = [row for row in chosen if self._is_confident(row)]
         offsets = [_int(row, "offset_frames") for row in confident]
-        heard = confident or [rows[i] for i in chosen.values()]
+        heard = confident or chosen
         of_the_clip: Row = {
             "clip_offset_frames": _pooled_offset(heard),
             "clip_probability_in_sync": _pooled(heard),
             "is_offset_drifting": max(offsets) - min(offsets) > self.max_drift_frames if offsets else None,
         }
-        return [
-            {**row, "is_chosen_track": chosen[row["part_index"]] == i if row["part_index"] in chosen else None, **of_the_clip}
-            for i, row in enumerate(rows)
-        ]
+        return [_with_choice(row, parts[row["part_index"]], found[row["part_index"]]) | of_the_clip for row in rows]
 
     def _is_confident(self, row: Row) -> bool:
         return _known(row, "probability_in_sync")[0] >= self.min_probability and row.get("is_offset_at_edge") is not True
 
 
-def _chosen(rows: list[Row]) -> dict[object, int]:
-    """The number of the chosen row by part; parts in which nothing was measured are missing."""
-    measured: dict[object, list[int]] = defaultdict(list)
-    for i, row in enumerate(rows):
-        if row.get("failure") is None and row.get("offset_frames") is not None:
-            measured[row["part_index"]].append(i)
-    by_part = measured.items()
-    return {part: max(tracks, key=lambda i: (*_known(rows[i], "probability_in_sync", "margin"), -i)) for part, tracks in by_part}
+def _by_part(rows: list[Row]) -> dict[object, list[Row]]:
+    parts: dict[object, list[Row]] = defaultdict(list)
+    for row in rows:
+        parts[row["part_index"]].append(row)
+    return parts
+
+
+def _chosen(tracks: list[Row]) -> Row | None:
+    """The chosen one of a part's rows; None where the face that is wanted, or every face, was not measured."""
+    wanted = [row for row in tracks if row.get("is_listed_face")] or tracks
+    return max(filter(_is_measured, wanted), key=lambda row: _known(row, "probability_in_sync", "margin"), default=None)
+
+
+def _with_choice(row: Row, tracks: list[Row], chosen: Row | None) -> Row:
+    """The row with whether it is the chosen one of these of its part, and a word where the list's face is not among them."""
+    is_known = chosen is not None or (row.get("is_listed_face") is False and any(other.get("is_listed_face") for other in tracks))
+    done = {**row, "is_chosen_track": row is chosen if is_known else None}
+    if row.get("is_listed_face") is False and not any(other.get("is_listed_face") for other in tracks):
+        done["detail"] = "; ".join(str(said) for said in (row.get("detail"), NOBODY_LISTED) if said)
+    return done
+
+
+def _is_measured(row: Row) -> bool:
+    return row.get("failure") is None and row.get("offset_frames") is not None
 
 
 def _pooled_offset(rows: list[Row]) -> int | None:

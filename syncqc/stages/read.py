@@ -19,7 +19,7 @@ from syncqc.manifest.row import Clip
 from syncqc.media.mel import reach
 from syncqc.media.probe import Facts, probe
 from syncqc.media.sound import SoundReader
-from syncqc.media.still import frozen_ratio
+from syncqc.media.still import stillness
 from syncqc.media.video import image_scale, read_images
 from syncqc.stages.base import IMAGES, SOUND, Payload, Source
 from syncqc.stages.part import U8, Part, Sound
@@ -42,13 +42,13 @@ class ReadClip(Source):
         IMAGES, SOUND, c.PART_INDEX, c.N_PARTS, c.START_S, c.END_S, c.N_IMAGES,
         c.CONTAINER_FORMAT, c.VIDEO_CODEC, c.AUDIO_CODEC, c.WIDTH_PX, c.HEIGHT_PX, c.SOURCE_FPS, c.IS_VFR, c.ROTATION_DEG,
         c.KEY_FRAME_GAP_FRAMES, c.SOURCE_AUDIO_RATE_HZ, c.SOURCE_AUDIO_CHANNELS, c.DURATION_S, c.AUDIO_DURATION_S,
-        c.AV_START_GAP_MS, c.FROZEN_RATIO,
+        c.AV_START_GAP_MS, c.FROZEN_RATIO, c.FROZEN_START_S,
     )  # fmt: skip
 
     def __call__(self, clip: Clip) -> Iterator[Part]:
         """The parts of the clip; see `Source`."""
         try:
-            facts = probe(clip.path, clip.audio_path)
+            facts = probe(clip.path, clip.audio_path, clip.audio_start_s)
         except ClipError as error:
             yield failed_clip(clip, error.failure, error.detail)
             return
@@ -84,7 +84,8 @@ class ReadClip(Source):
         if len(part.images) < part.n_images:
             part.n_images = len(part.images)
             notes.append(f"decoding ends after {(part.first_image + part.n_images) / IMAGE_RATE_HZ:.2f} s")
-        part.row["frozen_ratio"] = frozen_ratio(part.images, before)
+        still = stillness(part.images, before)
+        part.row |= {"frozen_ratio": still.frozen_ratio, "frozen_start_s": still.frozen_start_s}
         first, n = mel_span(part.first_image, part.n_images, 2 * self.w)
         first_sample, end_sample = reach(first, n)
         samples, is_present = reader.read(first_sample, end_sample)

@@ -46,6 +46,11 @@ def test_where_none_is_chosen_the_first_that_was_measured() -> None:
     assert shown_rows(rows, track=None) == [rows[1]]
 
 
+def test_a_listed_face_that_was_not_measured_is_shown_rather_than_another() -> None:
+    rows = [row(0, 0, is_chosen_track=False, is_listed_face=False), row(0, 1, None, is_listed_face=True)]
+    assert shown_rows(rows, track=None) == [rows[1]]
+
+
 def test_a_track_by_its_number() -> None:
     rows = [row(0, 0), row(0, 1), row(1, 0), row(2, 1)]
     assert shown_rows(rows, track=1) == [rows[1], rows[3]]
@@ -129,6 +134,15 @@ def test_nothing_measured_has_no_marks() -> None:
 def test_what_is_unusual_in_a_measured_part_is_said_once() -> None:
     rows = [row(0, track, detail="the sound starts 0.5 s late") for track in (0, 1)]
     assert notes(rows) == ["* drawn", "part 0: the sound starts 0.5 s late"]
+
+
+def test_what_a_list_points_at_and_a_picture_that_begins_frozen_get_a_line() -> None:
+    rows = [row(0, 0, is_listed_face=False, frozen_start_s=1.04), row(0, 1, is_listed_face=True, frozen_start_s=1.04)]
+    assert notes([*rows, row(1, frozen_start_s=0.0)]) == [
+        "* drawn",
+        "part 0: the picture stands still for its first 1.04 s",
+        "part 0: track 1 is the face that the dataset's list points at",
+    ]
 
 
 def test_reason_without_a_sentence() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from syncqc.cli.main import main
 from syncqc.manifest import store
-from syncqc.manifest.columns import TRACKS_SCHEMA, schema
+from syncqc.manifest.columns import SCHEMA_VERSION, TRACKS_SCHEMA, schema
 
 
 @pytest.fixture(autouse=True)
@@ -15,9 +15,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def manifest(name: str, *clip_ids: str, **settings: object) -> str:
+def manifest(name: str, *clip_ids: str, version: int = SCHEMA_VERSION, **settings: object) -> str:
     path = Path(name)
-    made_by = {"syncqc": "1", "settings": {"score.w": 15, "shard": None} | settings}
+    made_by = {"syncqc": "1", "schema_version": version, "settings": {"score.w": 15, "shard": None} | settings}
     store.write_table(Path("rows"), store.table_of([{"clip_id": clip_id, "part_index": 0} for clip_id in clip_ids]))
     store.write_table(Path("faces"), store.lines_table([{"clip_id": clip_id, "image": 0} for clip_id in clip_ids], TRACKS_SCHEMA))
     store.merge([Path("rows")], path, schema(), made_by)
@@ -50,13 +50,19 @@ def test_shares_that_nobody_brought_are_named(capsys: pytest.CaptureFixture[str]
             [],
             "1.parquet and 2.parquet were made with different settings: score.w 15 and 20",
         ),
+        (
+            lambda: manifest("2.parquet", "b", version=1),
+            [],
+            "2.parquet holds version 1 of the manifest's columns, this syncqc merges version 2; score it again",
+        ),
+        (lambda: manifest("2.parquet", "b", version=99), [], "this syncqc merges version 2; use a newer syncqc"),
         (lambda: manifest("2.parquet", "a"), [], "the clip 'a' is in both 1.parquet and 2.parquet"),
         (lambda: "nowhere.parquet", [], "there is no manifest nowhere.parquet"),
         (lambda: manifest("2.parquet", "b"), ["--out", "2.parquet", "--force"], "2.parquet is one of the manifests to merge"),
         (lambda: manifest("2.parquet", "b"), ["--out", "m.csv"], "must name a .parquet file"),
         (lambda: manifest("2.parquet", "b"), ["--out", "no/m.parquet"], "there is no folder no"),
     ],
-    ids=["settings", "common clip", "missing", "onto itself", "suffix", "folder"],
+    ids=["settings", "older columns", "newer columns", "common clip", "missing", "onto itself", "suffix", "folder"],
 )
 def test_what_cannot_be_merged_is_refused_in_a_sentence(
     second: object, options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]

@@ -4,18 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from made_files import make
 
 from syncqc.datasets.folder import VIDEO_SUFFIXES, list_clips
 from syncqc.errors import UsageError
 from syncqc.manifest.store import path_on_disk
-
-
-def make(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return root
 
 
 def names(source: Path, audio_root: Path | None = None) -> list[str]:
@@ -186,3 +179,21 @@ def test_a_sound_folder_that_fits_nothing_is_refused(tmp_path: Path, folder: str
 def test_listing_twice_gives_the_same(tmp_path: Path) -> None:
     make(tmp_path, *[f"{i % 7}/{i * 37 % 100}.mp4" for i in range(100)])
     assert list_clips(tmp_path) == list_clips(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["set.tar", "set.tar.gz", "set.ZIP", "a.tgz", "vox2_dev_mp4_partaa"])
+def test_an_archive_is_refused_with_what_to_do(name: str, tmp_path: Path) -> None:
+    make(tmp_path, name)
+    with pytest.raises(UsageError, match=f"{name} is an archive, and archives are not read: unpack it, or mount it"):
+        list_clips(tmp_path / name)
+
+
+def test_a_folder_of_nothing_but_archives_says_so(tmp_path: Path) -> None:
+    make(tmp_path, "shard-0.tar", "deep/shard-1.tar")
+    with pytest.raises(UsageError, match=r"there are no videos in .*; it holds 2 archives, which are not opened: unpack or mount them"):
+        list_clips(tmp_path)
+
+
+def test_archives_among_videos_are_counted_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert names(make(tmp_path, "a.mp4", "b.tar", "c/d.zip")) == ["a"]
+    assert caplog.messages == ["2 archives are not opened, the first is b.tar; unpack or mount them where their clips are wanted"]

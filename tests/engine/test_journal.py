@@ -129,6 +129,28 @@ def test_other_versions_are_told_but_no_reason_to_stop(tmp_path: Path, caplog: p
     assert "syncqc 1.0 and goes on with 2.0" in caplog.text
 
 
+@pytest.mark.parametrize("is_finished", [True, False], ids=["finished", "under way"])
+def test_a_manifest_with_other_columns_is_not_gone_on_with(tmp_path: Path, is_finished: bool) -> None:
+    out = tmp_path / "m.parquet"
+    with Journal(out, SETTINGS, {"syncqc": "1.0", "schema_version": 1}).open() as one:
+        one.add(result("a"))
+        if is_finished:
+            one.finish()
+    now = {"syncqc": "2.0", "schema_version": 2}
+    with pytest.raises(UsageError) as refused:
+        Journal(out, SETTINGS, now).open()
+    assert str(refused.value) == (
+        f"{out} was begun with version 1 of the manifest's columns, this syncqc writes version 2; "
+        "choose another --out, or --restart to throw away what is done"
+    )
+    with Journal(out, SETTINGS, now).open(restart=True) as again:
+        assert again.done == set()
+        again.add(result("b"))
+        again.finish()
+    assert names_in(out) == ["b"]
+    assert store.provenance(out)["schema_version"] == 2
+
+
 def test_two_at_once_are_refused_and_the_first_is_not_disturbed(tmp_path: Path) -> None:
     out = tmp_path / "m.parquet"
     with journal(out).open() as one:

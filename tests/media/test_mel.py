@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncqc.media.mel import MelFrontEnd, mel_columns, reach, slaney_bands
+from syncqc.media.mel import MelFrontEnd, mel_columns, mel_tensor, reach, slaney_bands
 
 RATE_HZ, HOP, WINDOW = 16_000, 200, 800
 PLAIN = MelFrontEnd(pre_emphasis=0.0)
@@ -149,3 +150,17 @@ def test_input_is_not_changed() -> None:
     before = sound.copy()
     mel_columns(sound, np.ones(2001, np.bool_), MelFrontEnd())
     np.testing.assert_array_equal(sound, before)
+
+
+def test_a_batch_of_tensors_gives_the_same_columns_in_its_precision() -> None:
+    begin, end = reach(0, 7)
+    sounds = np.stack([noise(seed, end - begin) for seed in (1, 2)])
+    expected = np.stack([columns(sound, begin, 0, 7) for sound in sounds])
+    single = mel_tensor(torch.from_numpy(sounds), MelFrontEnd())
+    np.testing.assert_allclose(single.numpy(), expected, atol=1e-6)
+    double = mel_tensor(torch.from_numpy(sounds).double(), MelFrontEnd())
+    assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
+    np.testing.assert_allclose(double.numpy(), expected, atol=1e-4)
+    # Samples that make no whole column are not used.
+    longer = torch.cat([torch.from_numpy(sounds), torch.ones(2, 199)], dim=1)
+    assert mel_tensor(longer, MelFrontEnd()).shape == (2, 7, 80)

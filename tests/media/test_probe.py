@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncqc.errors import ClipError, Failure
-from syncqc.media.probe import first_image_at, probe
+from syncqc.media import probe as probes
+from syncqc.media.probe import exact_s, first_image_at, probe
 from syncqc.media.sound import SoundReader
 
 PCM = ("-c:a", "pcm_s16le")
@@ -183,6 +184,51 @@ def test_sidecar_wins_over_the_sound_in_the_video(make) -> None:
     facts = probe(str(path), str(sound))
     samples, _ = SoundReader(str(sound), facts.sound_zero_s(is_sidecar=True)).read(0, 32_000)
     assert make.chirps_in(samples) == pytest.approx([0.8], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("start_s", "gap_ms", "length_s"),
+    [(None, 0, 60), (0.0, 0, 60), (40.0, 0, 20), (59.5, 0, 0.5), (61.0, 0, 0), (-1.5, 1500, 60)],
+    ids=["not given", "0", "inside", "near the end", "behind the end", "the video begins earlier"],
+)
+def test_what_lies_before_the_given_time_of_a_shared_sidecar_counts_as_cut_off(
+    make, start_s: float | None, gap_ms: float, length_s: float
+) -> None:
+    """`audio_duration_s` is what there is from the given time on, and `av_start_gap_ms` where that begins: not hours before the clip."""
+    path, sound = make.clip(".mp4"), make.clip(".wav", with_video=False, sound_s=60.0)
+    row = probe(str(path), str(sound), start_s).row()
+    assert row["av_start_gap_ms"] == pytest.approx(gap_ms)
+    assert row["audio_duration_s"] == pytest.approx(length_s)
+
+
+@pytest.mark.parametrize("sidecar", [s for name, s in SIDECARS.items() if name != "m4a copy"], ids=lambda s: s[0])
+@pytest.mark.parametrize("suffix", [".mp4", ".ts"])
+def test_the_given_time_of_a_sidecar_counts_from_its_own_start(make, suffix: str, sidecar: tuple[str, ...]) -> None:
+    path, sound = make.clip(suffix, rate_hz=44_100), make.clip(*sidecar, with_video=False, sound_s=8.0, chirps_s=(5.7, 6.5), rate_hz=44_100)
+    facts = probe(str(path), str(sound), 5.2)
+    own = probe(str(path))
+    lag_s = float(own.zero_s - own.container_start_s)
+    found = make.chirps_in(SoundReader(str(sound), facts.sound_zero_s(is_sidecar=True)).read(-8000, 40_000)[0], -8000)
+    assert found == pytest.approx([0.5 - lag_s, 1.3 - lag_s], abs=0.012 if sidecar[-1] == "mp2" else 0.001)
+
+
+def test_a_sidecar_is_looked_through_once_until_it_changes(make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, sound = str(make.clip(".mp4")), tmp_path / "shared.wav"
+    sound.write_bytes(make.clip(".wav", with_video=False, sound_s=3.0).read_bytes())
+    looked_at = []
+    scan = probes.scan_packets
+    monkeypatch.setattr(probes, "scan_packets", lambda *arguments: looked_at.append(arguments[1] is None) or scan(*arguments))
+    assert [probe(path, str(sound), s).audio_duration_s for s in (0.0, 1.0)] == [3, 2]
+    sound.write_bytes(make.clip(".wav", with_video=False, sound_s=4.0).read_bytes())
+    assert probe(path, str(sound), 1.0).audio_duration_s == 3
+    assert looked_at == [False, True, False, False, True], "the video each time, the sound file once per state"
+
+
+@pytest.mark.parametrize(
+    "exact", [Fraction(0), Fraction(690_004, 100), Fraction(7, 90_000) + 6900, Fraction(-4, 25), Fraction(1, 3)], ids=str
+)
+def test_times_come_back_exactly_from_floats(exact: Fraction) -> None:
+    assert exact_s(float(exact)) == exact
 
 
 @pytest.mark.parametrize(

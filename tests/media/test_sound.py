@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncqc.errors import ClipError, Failure
-from syncqc.media import sound
+from syncqc.media import sound, sound_seek
 from syncqc.media.container import open_container
 from syncqc.media.probe import probe
 from syncqc.media.sound import SoundReader, mono_gain
@@ -238,7 +238,7 @@ def test_sound_before_the_first_image_is_kept(make) -> None:
 def blocks_of(*pieces: tuple[int, int, float]):
     """Stands for a file that decodes to stretches (first sample, number, value)."""
 
-    def decode(path: str, zero_s: Fraction) -> Iterator[tuple[int, np.ndarray]]:
+    def decode(path: str, zero_s: Fraction, first_sample: int) -> Iterator[tuple[int, np.ndarray]]:
         for start, n, value in pieces:
             yield start, np.full(n, value, np.float32)
 
@@ -311,7 +311,7 @@ CLOCKS = {
 
 @pytest.mark.parametrize(("stamps_ms", "expected_ms"), CLOCKS.values(), ids=CLOCKS.keys())
 def test_timestamps(make, monkeypatch: pytest.MonkeyPatch, stamps_ms: list[int | None], expected_ms: list[int]) -> None:
-    monkeypatch.setattr(sound, "decoded_sound", Clock(stamps_ms))
+    monkeypatch.setattr(sound_seek, "decoded_sound", Clock(stamps_ms))
     samples, is_present = read(make.clip(".wav", with_video=False), 0, RATE_HZ)
     found_ms = [int(np.flatnonzero(np.isclose(samples, (i + 1) / 100, atol=1e-4))[0]) / 16 for i in range(len(stamps_ms))]
     assert found_ms == expected_ms

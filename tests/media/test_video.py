@@ -52,6 +52,15 @@ def test_times_rounded_to_ms_choose_as_exact_ones(fps: int, seconds: int) -> Non
     assert len(both[0]) == 25 * seconds
 
 
+@given(ticks=ticks, n_images=st.integers(1, 200), first=st.integers(0, 60), last=st.integers(1, 500), skipped=st.integers(0, 40))
+def test_from_a_later_image_on_frames_are_the_same(ticks: list[int], n_images: int, first: int, last: int, skipped: int) -> None:
+    frames = [(i, Fraction(tick - ticks[0], 1000), Fraction(last, 1000)) for i, tick in enumerate(ticks)]
+    from_start = list(frames_on_show(frames, n_images))
+    # Frames may be left out as long as the first one left is on show at the first image.
+    able = [i for i, (_, time_s, _) in enumerate(frames) if time_s <= Fraction(first, 25)]
+    assert list(frames_on_show(frames[min(skipped, able[-1]) :], n_images, first)) == from_start[first:]
+
+
 def test_no_more_frames_are_taken_than_needed() -> None:
     taken = []
 

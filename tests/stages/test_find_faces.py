@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def test_the_row_tells_where_the_face_is(finder: SquareFinder) -> None:
     part = part_of(scene(41, ONE), first_image=100)
     (track,) = opened()([part])[0].tracks
     expected = {"track_index": 0, "start_s": 4.0, "end_s": 5.64, "n_images": 41, "face_share": 1.0, "face_width_px": 50.0}
-    assert track.row == expected
+    assert track.row == {**expected, "is_listed_face": None}
     assert part.row == {"n_tracks": 1, "n_shot_cuts": 0}
     assert part.failure is None
 
@@ -155,6 +155,50 @@ def test_the_largest_faces_are_kept_and_all_are_counted(finder: SquareFinder) ->
     opened(max_tracks=2)([part])
     assert part.row["n_tracks"] == 3
     assert [(t.row["track_index"], t.row["face_width_px"]) for t in part.tracks] == [(0, 60.0), (1, 40.0)]
+
+
+def listing(part: Part, x: float | None, y: float | None) -> Part:
+    part.clip = replace(part.clip, listed_face_x=x, listed_face_y=y)
+    return part
+
+
+def marks(part: Part) -> list[tuple[Any, Any]]:
+    return [(t.row["face_width_px"], t.row.get("is_listed_face")) for t in part.tracks]
+
+
+# The faces' middles are at x = 20, 70 and 140 of 200, y = 20, 30 and 40 of 120.
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize(
+    ("x", "y", "found"),
+    [
+        (140 / 200, 40 / 120, [(60.0, True), (40.0, False), (20.0, False)]),
+        (20 / 200, 20 / 120, [(60.0, False), (40.0, False), (20.0, True)]),
+        (0.5, 0.9, [(60.0, False), (40.0, False), (20.0, False)]),
+        (None, None, [(60.0, None), (40.0, None), (20.0, None)]),
+        (0.5, None, [(60.0, None), (40.0, None), (20.0, None)]),
+    ],
+    ids=["large", "small", "nobody there", "no list", "half a point"],
+)
+def test_the_face_that_the_list_points_at_is_marked(
+    finder: SquareFinder, x: float | None, y: float | None, found: list[tuple[float, bool | None]], scale: float
+) -> None:
+    step = round(1 / scale)
+    images = np.ascontiguousarray(scene(21, SMALL, MIDDLE, LARGE)[:, ::step, ::step])
+    (part,) = opened()([listing(part_of(images, scale=scale), x, y)])
+    assert marks(part) == found
+
+
+def test_the_listed_face_is_scored_even_when_others_are_larger(finder: SquareFinder) -> None:
+    (part,) = opened(max_tracks=2)([listing(part_of(scene(21, SMALL, MIDDLE, LARGE)), 20 / 200, 20 / 120)])
+    assert marks(part) == [(60.0, False), (20.0, True)]
+    assert [track.row["track_index"] for track in part.tracks] == [0, 1]
+    assert part.row["n_tracks"] == 3
+
+
+def test_a_part_without_a_face_has_no_row_to_mark(finder: SquareFinder) -> None:
+    (part,) = opened()([listing(part_of(scene(21)), 0.5, 0.5)])
+    assert [row.get("is_listed_face") for row in part.rows()] == [None]
+    assert part.failure is Failure.NO_FACE
 
 
 def test_a_cut_ends_a_track(finder: SquareFinder) -> None:

@@ -47,6 +47,53 @@ def test_the_best_synced_measured_track_of_each_part_is_chosen(rows: list[Row], 
     assert [r["is_chosen_track"] for r in PoolClip()(rows)] == chosen
 
 
+NOTE = "no face where the dataset's list says"
+LISTED, OTHER = {"is_listed_face": True}, {"is_listed_face": False}
+
+
+@pytest.mark.parametrize(
+    ("rows", "chosen", "details"),
+    [
+        ([row(0, 0.99, **OTHER), row(0, 0.1, track=1, **LISTED)], [False, True], [None, None]),
+        ([row(0, 0.1, **LISTED), row(0, 0.99, track=1, **OTHER)], [True, False], [None, None]),
+        (
+            [row(0, None, None, failure="too_short", detail="9 images", **LISTED), row(0, 0.9, track=1, **OTHER)],
+            [None, False],
+            ["9 images", None],
+        ),
+        ([row(0, 0.2, **OTHER), row(0, 0.9, track=1, detail="late", **OTHER)], [False, True], [NOTE, f"late; {NOTE}"]),
+        ([row(0, None, None, failure="too_short", **OTHER)], [None], [NOTE]),
+        ([row(0, 0.9, **OTHER), row(1, 0.2, **LISTED), row(1, 0.9, track=1, **OTHER)], [True, True, False], [NOTE, None, None]),
+        ([{**failed(0), **LISTED}, failed(1)], [None, None], [None, None]),
+    ],
+    ids=[
+        "though worse synced",
+        "as well as the best",
+        "not measured",
+        "nobody there",
+        "nobody there, nothing measured",
+        "in one part only",
+        "all failed",
+    ],
+)
+def test_the_face_that_the_list_points_at_is_chosen_whatever_its_sync(
+    rows: list[Row], chosen: list[bool | None], details: list[str | None]
+) -> None:
+    done = PoolClip()(rows)
+    assert [r["is_chosen_track"] for r in done] == chosen
+    assert [r.get("detail") for r in done] == details
+
+
+def test_the_clips_offset_is_that_of_the_listed_face() -> None:
+    # The other face is surer of another offset in part 0, and alone in part 1, where the listed one could not be measured.
+    lost = row(1, None, None, failure="too_short", **LISTED)
+    assert pooled(row(0, 0.9, 3, **LISTED), row(0, 0.99, 7, track=1, **OTHER), lost, row(1, 0.99, 7, track=1, **OTHER)) == (
+        3,
+        pytest.approx(0.9),
+        False,
+    )
+
+
 @pytest.mark.parametrize(
     ("rows", "offset", "is_drifting"),
     [

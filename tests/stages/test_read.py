@@ -71,7 +71,7 @@ def test_every_part_tells_what_the_container_says(twelve_s: Path) -> None:
         assert having(part.row, FACTS | OF_THE_SOUND) == FACTS | OF_THE_SOUND
         assert part.row["audio_duration_s"] == pytest.approx(12.0, abs=0.01)
         assert part.row["av_start_gap_ms"] == pytest.approx(0.0, abs=1.0)
-        assert part.row["frozen_ratio"] == 0.0
+        assert (part.row["frozen_ratio"], part.row["frozen_start_s"]) == (0.0, 0.0)
         assert "detail" not in part.row
 
 
@@ -162,6 +162,22 @@ def test_a_sidecar_takes_the_place_of_the_files_own_sound(twelve_s: Path, tmp_pa
     assert np.abs(part.sound.samples - other[at : at + len(part.sound.samples)]).max() < 1e-4
 
 
+@pytest.mark.parametrize("audio_start_s", [0.0, 2.5, 60.04, 95.0, -1.5], ids=str)
+def test_a_sidecar_that_many_clips_share_is_read_from_where_the_list_says(twelve_s: Path, tmp_path: Path, audio_start_s: float) -> None:
+    shared = noise(25 * 100, 8)
+    soundfile.write(tmp_path / "shared.wav", shared, 16_000)
+    clip = Clip("a", str(twelve_s), str(tmp_path / "shared.wav"), audio_start_s=audio_start_s)
+    parts = list(ReadClip(w=W)(clip))
+    for part in parts:
+        assert part.sound is not None
+        at = part.sound.first_sample + round(audio_start_s * 16_000) + np.arange(len(part.sound.samples))
+        inside = (at >= 0) & (at < len(shared))
+        assert np.array_equal(part.sound.is_present, inside)
+        assert np.abs(part.sound.samples - np.where(inside, shared[np.clip(at, 0, len(shared) - 1)], 0)).max() < 1e-4
+    # 100 s in all: from 95 s on it lasts for five of the clip's twelve.
+    assert [p.failure for p in parts] == [None, None, Failure.NO_AUDIO if audio_start_s == 95 else None]
+
+
 @pytest.mark.parametrize(
     ("content", "failure"),
     [(b"this is a text and no film", Failure.UNREADABLE), (b"", Failure.UNREADABLE), (None, Failure.UNREADABLE)],
@@ -243,7 +259,9 @@ def test_a_picture_that_stands_still_across_a_border_counts_in_both_parts(twelve
     real = read.read_images
     monkeypatch.setattr(read, "read_images", frozen)
     # Images 90 ... 119 repeat image 89: ten in part 0 (of 99 that can repeat one), twenty in part 1.
-    assert [p.row["frozen_ratio"] for p in parts_of(twelve_s)] == [pytest.approx(10 / 99), pytest.approx(0.2), 0.0]
+    parts = parts_of(twelve_s)
+    assert [p.row["frozen_ratio"] for p in parts] == [pytest.approx(10 / 99), pytest.approx(0.2), 0.0]
+    assert [p.row["frozen_start_s"] for p in parts] == [0.0, 0.8, 0.0]
 
 
 def test_images_are_put_together_as_they_come() -> None:
