@@ -55,8 +55,15 @@ def mouth_crops(images: U8, landmarks: F32, shape: CropShape) -> U8:
 
     Beyond the picture's border its edge is repeated.
     """
+    return crops_at(images, *placement(landmarks), shape)
+
+
+def crops_at(images: U8, centres: F32, sides: F32, turns: F32, shape: CropShape) -> U8:
+    """Crops (n, height, width, 3) uint8 RGB of `images` (n, h, w, 3): centre (n, 2), side (n,) and turn in radians (n,) as in `placement`.
+
+    Beyond the picture's border its edge is repeated.
+    """
     crops = np.empty((len(images), shape.height_px, shape.width_px, 3), np.uint8)
-    centres, sides, turns = placement(landmarks)
     for i, image in enumerate(images):
         crops[i] = _crop(image, centres[i], float(sides[i]) * shape.margin, float(turns[i]), shape)
     return crops

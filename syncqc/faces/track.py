@@ -95,10 +95,19 @@ def landmarks_per_image(track: FaceTrack, smooth_images: float = 2.0) -> F32:
 
     The smoothing is a Gaussian whose standard deviation is `smooth_images`; at the ends it uses the images there are.
     """
+    return _per_image(track, track.landmarks_px, smooth_images).reshape(-1, 5, 2)
+
+
+def boxes_per_image(track: FaceTrack, smooth_images: float = 2.0) -> F32:
+    """Boxes (n_images, 4) for every image from the first detection to the last, filled in as `landmarks_per_image` does."""
+    return _per_image(track, track.boxes_px, smooth_images)
+
+
+def _per_image(track: FaceTrack, values: Sequence[F32], smooth_images: float) -> F32:
     images = np.arange(track.images[0], track.images[-1] + 1)
-    seen = np.stack(track.landmarks_px).reshape(len(track.images), -1)
+    seen = np.stack(values).reshape(len(track.images), -1)
     filled = np.stack([np.interp(images, track.images, seen[:, i]) for i in range(seen.shape[1])], axis=1)
-    return _smooth(filled, smooth_images).reshape(len(images), 5, 2).astype(np.float32)
+    return _smooth(filled, smooth_images).astype(np.float32)
 
 
 def _smooth(values: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.float64]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncqc.faces.detector import F32, Faces, no_faces
-from syncqc.faces.track import FaceTrack, follow, images_to_detect, landmarks_per_image
+from syncqc.faces.track import FaceTrack, boxes_per_image, follow, images_to_detect, landmarks_per_image
 
 
 def seen(*centres_and_widths: tuple[float, float, float]) -> Faces:
@@ -192,6 +192,17 @@ def test_between_detections_landmarks_are_interpolated() -> None:
     landmarks = np.stack([np.zeros((5, 2)), np.full((5, 2), 8.0), np.full((5, 2), 4.0)])
     filled = landmarks_per_image(track_of([3, 7, 9], landmarks), smooth_images=0)
     np.testing.assert_allclose(filled[:, 2, 1], [0, 2, 4, 6, 8, 6, 4])
+
+
+def test_between_detections_boxes_are_interpolated() -> None:
+    track = track_of([3, 7, 9], np.zeros((3, 5, 2)))
+    track.boxes_px = [np.full(4, value, np.float32) for value in (0.0, 8.0, 4.0)]
+    filled = boxes_per_image(track, smooth_images=0)
+    assert filled.shape == (7, 4)
+    np.testing.assert_allclose(filled[:, 1], [0, 2, 4, 6, 8, 6, 4])
+    # Boxes are smoothed as landmarks are.
+    track.landmarks_px = [np.full((5, 2), value, np.float32) for value in (0.0, 8.0, 4.0)]
+    np.testing.assert_allclose(boxes_per_image(track)[:, 0], landmarks_per_image(track)[:, 0, 0])
 
 
 @pytest.mark.parametrize("sigma", [0.0, 2.0])
