@@ -60,7 +60,7 @@ KEY_FRAME_GAP_FRAMES = Column("key_frame_gap_frames", _FLOAT, "mean distance bet
 SOURCE_AUDIO_RATE_HZ = Column("source_audio_rate_hz", _INT, "sound rate in the file", "read")
 SOURCE_AUDIO_CHANNELS = Column("source_audio_channels", _INT, "sound channels in the file", "read")
 DURATION_S = Column("duration_s", _TIME, "length of the picture track as shown", "read")
-AUDIO_DURATION_S = Column("audio_duration_s", _TIME, "length of the sound track", "read")
+AUDIO_DURATION_S = Column("audio_duration_s", _TIME, "length of the sound track, from `audio_start_s` on where that is given", "read")
 AV_START_GAP_MS = Column("av_start_gap_ms", _FLOAT, "start of the sound minus the first image shown; > 0: the sound starts later", "read")
 
 # face

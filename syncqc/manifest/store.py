@@ -9,6 +9,7 @@ Beside ``manifest.parquet`` lie ``manifest.parquet.tracks.parquet`` (one line pe
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,9 +28,11 @@ from syncqc.manifest.columns import schema
 from syncqc.manifest.row import Row, complete
 
 PROVENANCE_KEY = b"syncqc"
+TRACKS_KEY = "tracks"
+"""In the metadata of a manifest that was made from another one: where that one's faces are."""
 ROWS_PER_GROUP = 10_000
 _GROUPS_IN_MEMORY = 32
-_COMPRESSION = "zstd"
+COMPRESSION = "zstd"
 
 SIMILARITY_SCHEMA = pa.schema(
     [
@@ -50,6 +53,31 @@ Place = tuple[int, int, int, int]
 def tracks_path(manifest: Path) -> Path:
     """Where the detected faces of a manifest are kept."""
     return manifest.with_name(manifest.name + ".tracks.parquet")
+
+
+def tracks_of(manifest: Path) -> Path | None:
+    """The file with the detected faces of a manifest's rows; None where there is none.
+
+    It lies beside the manifest, or, where the manifest was made from another one, where its metadata says (`tracks_from`): seen
+    from the manifest's folder, else in that folder.
+
+    Raises:
+        UsageError: the file is missing, no Parquet, or no manifest of syncqc.
+    """
+    named = provenance(manifest).get(TRACKS_KEY)
+    places = [tracks_path(manifest)]
+    if named is not None:
+        places += [manifest.parent / named, manifest.with_name(Path(named).name)]
+    return next((place for place in places if place.is_file()), None)
+
+
+def tracks_from(source: Path, made: Path) -> dict[str, str]:
+    """What the metadata of `made`, a manifest of rows of `source`, has to hold so that `tracks_of` finds their faces.
+
+    A path relative to the folder of `made`, so that both can be moved together; nothing where `source` has none.
+    """
+    tracks = tracks_of(source)
+    return {} if tracks is None else {TRACKS_KEY: os.path.relpath(tracks.resolve(), made.parent.resolve())}
 
 
 def similarity_path(manifest: Path) -> Path:
@@ -83,7 +111,7 @@ def lines_table(lines: Sequence[Mapping[str, object]], of: pa.Schema) -> pa.Tabl
 
 def write_table(path: Path, table: pa.Table) -> None:
     """The file is there as a whole and on the disk, or not at all."""
-    write_aside(path, lambda aside: pq.write_table(table, aside, compression=_COMPRESSION, row_group_size=ROWS_PER_GROUP))
+    write_aside(path, lambda aside: pq.write_table(table, aside, compression=COMPRESSION, row_group_size=ROWS_PER_GROUP))
 
 
 def write_aside(path: Path, write: Callable[[Path], None]) -> None:
@@ -136,7 +164,7 @@ def merge(sources: Sequence[Path], out: Path, of: pa.Schema, made_by: Mapping[st
     def write(aside: Path) -> None:
         nonlocal written
         metadata = {**(of.metadata or {}), PROVENANCE_KEY: json.dumps(made_by, sort_keys=True).encode()}
-        with pq.ParquetWriter(aside, of.with_metadata(metadata), compression=_COMPRESSION) as writer:
+        with pq.ParquetWriter(aside, of.with_metadata(metadata), compression=COMPRESSION) as writer:
             for table in _in_order(sources, of):
                 writer.write_table(table.replace_schema_metadata(writer.schema.metadata), row_group_size=ROWS_PER_GROUP)
                 written += table.num_rows

@@ -161,3 +161,25 @@ def test_merging_holds_a_few_row_groups_not_the_table(tmp_path: Path, monkeypatc
     whole = 20 * 500 * len(detail)
     assert peak < whole / 2
     assert python_peak < whole / 4
+
+
+def test_the_faces_of_a_manifest_are_found_beside_it_or_where_its_metadata_says(tmp_path: Path) -> None:
+    (tmp_path / "scored").mkdir()
+    (tmp_path / "kept").mkdir()
+    scored, clean, cleaner = tmp_path / "scored/m.parquet", tmp_path / "kept/clean.parquet", tmp_path / "kept/cleaner.parquet"
+    store.merge([], scored, schema(), {})
+    assert store.tracks_of(scored) is None
+    assert store.tracks_from(scored, clean) == {}
+    store.tracks_path(scored).touch()
+    assert store.tracks_of(scored) == store.tracks_path(scored)
+    store.merge([], clean, schema(), store.tracks_from(scored, clean))
+    store.merge([], cleaner, schema(), store.tracks_from(clean, cleaner))
+    assert store.provenance(cleaner) == {"tracks": "../scored/m.parquet.tracks.parquet"}
+    for made in (clean, cleaner):
+        found = store.tracks_of(made)
+        assert found is not None
+        assert found.samefile(store.tracks_path(scored))
+    moved = store.tracks_path(scored).rename(tmp_path / "kept/m.parquet.tracks.parquet")
+    assert store.tracks_of(cleaner) == moved
+    store.tracks_path(cleaner).touch()
+    assert store.tracks_of(cleaner) == store.tracks_path(cleaner)
