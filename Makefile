@@ -39,6 +39,7 @@ format: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+	$(BIN)/mypy pipelines/*.py
 
 floors: $(VENV)/.installed-dev
 	$(BIN)/lint-imports

@@ -18,9 +18,12 @@ from syncqc.cli.calibrate import calibrate
 from syncqc.cli.demo import demo
 from syncqc.cli.doctor import doctor
 from syncqc.cli.evaluate import evaluate
+from syncqc.cli.filter import filter
 from syncqc.cli.inspect import inspect
 from syncqc.cli.merge import merge
 from syncqc.cli.models import models
+from syncqc.cli.resync import resync
+from syncqc.cli.run import run
 from syncqc.cli.score import score
 from syncqc.cli.train import train
 from syncqc.errors import ClipError, UsageError
@@ -46,15 +49,24 @@ def syncqc(
     """Measures whether the voice and the lips of a video belong together, over whole datasets."""
 
 
-for _command in (score, merge, inspect, demo, doctor, models, cache, train, evaluate, calibrate):
+for _command in (score, filter, resync, merge, inspect, demo, doctor, models, cache, train, evaluate, calibrate):
     app.command()(_command)
+
+
+# A recipe has options of its own.
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(run)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code of one run of the command; anything but a bug ends in one sentence on stderr, without a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    return run_app(app, given or ["--help"], "syncqc")
+
+
+def run_app(commands: typer.Typer, arguments: Sequence[str] | None = None, name: str | None = None) -> int:
+    """The exit code of any Typer application, with errors as those of `main`; without `arguments`, those of this process."""
     try:
-        code = app(args=given or ["--help"], prog_name="syncqc", standalone_mode=False)
+        code = commands(args=arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except UsageError as error:
         return _fail(str(error), EXIT_USAGE)

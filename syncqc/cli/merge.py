@@ -20,11 +20,15 @@ def merge(
     force: Annotated[bool, typer.Option("--force", help="Replace a manifest that is already there.")] = False,
 ) -> None:
     """Puts the MANIFESTS of several shares, made with the same settings, into one."""
+    from syncqc.manifest.store import TRACKS_KEY
+
     known = [_checked(path) for path in manifests]
     _check_place(manifests, out, force)
     _compare(manifests, known)
+    _compare_filters(manifests, known)
     _refuse_common_clips(manifests)
     made_by = {**known[0], "settings": {**known[0]["settings"], "shard": None}}
+    made_by.pop(TRACKS_KEY, None)  # they are merged too, and lie beside the manifest
     n_rows = _write(manifests, out, made_by)
     for missing in _missing([str(one["settings"].get("shard")) for one in known]):
         typer.echo(f"warning: share {missing} is not among them", err=True)
@@ -75,6 +79,17 @@ def _compare(manifests: list[Path], known: list[dict[str, Any]]) -> None:
                 )
 
 
+def _compare_filters(manifests: list[Path], known: list[dict[str, Any]]) -> None:
+    """Nothing, where all went through the same rules and none was put right; the sources of the filters may differ."""
+    from syncqc.manifest.filter import rules_of
+
+    for path, one in zip(manifests, known, strict=True):
+        if "resync" in one:
+            raise UsageError(f"{path} was written by `syncqc resync`; merge what it was made from instead")
+        if rules_of(one) != rules_of(known[0]):
+            raise UsageError(f"{manifests[0]} and {path} went through different rules of `syncqc filter`")
+
+
 def _refuse_common_clips(manifests: list[Path]) -> None:
     from syncqc.manifest.store import read_clip_ids
 
@@ -90,14 +105,15 @@ def _write(manifests: list[Path], out: Path, made_by: dict[str, Any]) -> int:
     from syncqc.manifest import store
     from syncqc.manifest.columns import TRACKS_SCHEMA, schema
 
-    beside: list[tuple[Any, pa.Schema]] = [
-        (store.tracks_path, TRACKS_SCHEMA),
-        (store.similarity_path, store.SIMILARITY_SCHEMA),
+    tracks = [found for path in manifests if (found := store.tracks_of(path)) is not None]
+    similarities = [found for path in manifests if (found := store.similarity_path(path)).exists()]
+    beside: list[tuple[list[Path], Path, pa.Schema]] = [
+        (list(dict.fromkeys(tracks)), store.tracks_path(out), TRACKS_SCHEMA),
+        (similarities, store.similarity_path(out), store.SIMILARITY_SCHEMA),
     ]
-    for place, of in beside:
-        there = [place(path) for path in manifests if place(path).exists()]
+    for there, place, of in beside:
         if there:
-            store.merge(there, place(out), of, made_by)
+            store.merge(there, place, of, made_by)
     return store.merge(manifests, out, schema(), made_by)
 
 

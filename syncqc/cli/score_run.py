@@ -7,7 +7,7 @@ import errno
 import random
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +30,8 @@ ENGINES = ("auto", "local", "ray")
 MANY_CLIPS = 200
 MANY_CORES = 4
 """With fewer clips or cores the reference engine, which starts at once, is as fast."""
+
+Watch = Callable[[Iterator[ClipResult]], Iterator[ClipResult]]
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,13 @@ def score_all(
     return summary
 
 
-def carry_out(plan: Plan, clips: list[Clip], journal: Journal, engine: Engine, *, restart: bool = False) -> Pace | None:
-    """How fast the clips that were missing got done and the journal finished; None where there was nothing to do."""
+def carry_out(
+    plan: Plan, clips: list[Clip], journal: Journal, engine: Engine, *, restart: bool = False, watch: Watch | None = None
+) -> Pace | None:
+    """How fast the clips that were missing got done and the journal finished; None where there was nothing to do.
+
+    What `watch` does not hand on is not kept, and what it raises ends the run.
+    """
     name, why = engine.settled(len(clips))
     with journal.open(restart=restart):
         missing = [clip for clip in clips if clip.clip_id not in journal.done]
@@ -122,7 +129,8 @@ def carry_out(plan: Plan, clips: list[Clip], journal: Journal, engine: Engine, *
         if missing:
             typer.echo(f"engine: {name} ({why})", err=True)
         with _told_how_to_go_on(journal, len(clips)):
-            for result in shown(engine.run(name, plan, missing), pace) if missing else ():
+            results = engine.run(name, plan, missing) if missing else iter(())
+            for result in shown(results if watch is None else watch(results), pace):
                 journal.add(result)
             journal.finish()
     return pace

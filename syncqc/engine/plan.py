@@ -117,6 +117,27 @@ def default_plan(
     )
 
 
+def plan_again(made_with: Mapping[str, Any], *, by_index: bool, model: str | None = None) -> Plan:
+    """The plan that made a manifest, told by the settings in it, for a second look at the files that were made of its clips.
+
+    With `by_index` they are read as readers do that never look at a timestamp. `model` stands for the manifest's own network.
+
+    Raises:
+        UsageError: its network or its detector is not to be had here.
+    """
+    from syncqc.stages.read_by_index import ReadByIndex
+
+    root, w = made_with.get("find_faces.detector_root"), made_with.get("score.w")
+    plan = default_plan(
+        model=model or made_with.get("score.model"),
+        detector=made_with.get("find_faces.detector"),
+        detector_root=None if root is None else Path(root),
+        detect_every=made_with.get("find_faces.every"),
+        w=w,
+    )
+    return replace(plan, source=ReadByIndex(**_given(w=w))) if by_index else plan
+
+
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 

@@ -6,7 +6,7 @@ Knows files, rules and sums; nothing of how they are shown. One pass over the ma
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -140,6 +140,11 @@ def _manifest(path: Path, source: Path, rules: Rules) -> Iterator[_Rows]:
 def _text(path: Path) -> Iterator[TextIO]:
     with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="\n") as file:
         yield file
+
+
+def rules_of(known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rules of all filters that a manifest's rows went through, by its metadata, the first one first."""
+    return [{name: value for name, value in one.items() if name not in ("manifest", "syncqc")} for one in known.get(FILTER_KEY, [])]
 
 
 def _made_by(path: Path, source: Path, rules: Rules) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import shutil
 import subprocess
 import tempfile
 import wave
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -131,6 +131,20 @@ def run_ffmpeg(arguments: Sequence[str]) -> None:
     _check(done.returncode, done.stderr)
 
 
+def feed_ffmpeg(arguments: Sequence[str], pieces: Iterable[bytes]) -> None:
+    """The ffmpeg program ran with these arguments, which name ``pipe:0`` as an input, was given the pieces there, and succeeded.
+
+    Raises:
+        MuxError: it did not; with its last line. What the pieces raise goes on to the caller, and ffmpeg is stopped.
+    """
+
+    def feed(pipe: IO[bytes]) -> None:
+        for piece in pieces:
+            pipe.write(piece)
+
+    _piped([ffmpeg_binary(), "-y", "-v", "error", *arguments], feed)
+
+
 def write_clip(
     path: Path, pictures: Pictures, sound: SoundTrack | None = None, encoding: Encoding | None = None, start_gap_s: Fraction = Fraction(0)
 ) -> None:
@@ -188,12 +202,17 @@ def _raw_input(pictures: Pictures) -> list[str]:
 
 def _pipe(command: list[str], pictures: Pictures, is_timed: bool) -> int:
     """Feeds the pictures to ffmpeg and says how many there were."""
+    fed: list[int] = []
+    _piped(command, lambda pipe: fed.append(_feed_timed(pipe, pictures) if is_timed else _feed(pipe, pictures)))
+    return fed[0] if fed else 0
+
+
+def _piped(command: list[str], feed: Callable[[IO[bytes]], None]) -> None:
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors)
         assert process.stdin is not None
-        n_images = 0
         try:
-            n_images = _feed_timed(process.stdin, pictures) if is_timed else _feed(process.stdin, pictures)
+            feed(process.stdin)
         except (BrokenPipeError, av.error.BrokenPipeError):
             pass  # ffmpeg gave up; its own words say why.
         except BaseException:
@@ -206,7 +225,6 @@ def _pipe(command: list[str], pictures: Pictures, is_timed: bool) -> int:
             code = process.wait()
         errors.seek(0)
         _check(code, errors.read())
-    return n_images
 
 
 def _feed(pipe: IO[bytes], pictures: Pictures) -> int:

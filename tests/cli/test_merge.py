@@ -88,3 +88,30 @@ def test_a_manifest_that_is_there_is_replaced_only_when_told_to(capsys: pytest.C
     assert clip_ids(Path("m.parquet")) == ["old"]
     assert main(["merge", one, "--out", "m.parquet", "--force"]) == 0
     assert clip_ids(Path("m.parquet")) == ["a"]
+
+
+def filtered(source: str, name: str, *options: str) -> str:
+    assert main(["filter", source, "--out", name, "--p", "0", "--where", "part_index = 0", *options]) == 0
+    return name
+
+
+def good(name: str, *clip_ids: str) -> str:
+    path = Path(manifest(name, *clip_ids))
+    numbers = {"offset_frames": 0, "probability_at_offset": 0.95, "offscreen_ratio": 0.1, "start_s": 0.0, "end_s": 5.0}
+    rows = [row | numbers | {"is_chosen_track": True} for row in store.read_rows(path)]
+    store.write_table(Path("rows"), store.table_of(rows))
+    store.merge([Path("rows")], path, schema(), store.provenance(path))
+    return name
+
+
+def test_filtered_shares_become_one_with_the_faces_of_what_they_were_made_from(capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = filtered(good("1.parquet", "a", "c"), "1f.parquet"), filtered(good("2.parquet", "b"), "2f.parquet")
+    assert main(["merge", one, two, "--out", "m.parquet"]) == 0
+    assert clip_ids(Path("m.parquet")) == clip_ids(store.tracks_path(Path("m.parquet"))) == ["a", "b", "c"]
+    assert store.TRACKS_KEY not in store.provenance(Path("m.parquet"))
+
+
+def test_shares_that_went_through_different_rules_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = filtered(good("1.parquet", "a"), "1f.parquet"), filtered(good("2.parquet", "b"), "2f.parquet", "--max-offset", "3")
+    assert main(["merge", one, two, "--out", "m.parquet"]) == 2
+    assert "1f.parquet and 2f.parquet went through different rules of `syncqc filter`" in capsys.readouterr().err

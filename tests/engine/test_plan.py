@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from fake_plan import FakeFaces, FakePool, FakeRead, FakeScore, fake_plan
 
-from syncqc.engine.plan import NOT_A_SETTING, Plan, default_plan
+from syncqc.engine.plan import NOT_A_SETTING, Plan, default_plan, plan_again
 from syncqc.errors import Failure, UsageError
 from syncqc.manifest import columns as c
 from syncqc.stages.base import IMAGES, Payload, Stage
@@ -123,3 +123,10 @@ def test_the_default_plan_fits_together_and_takes_crops_and_mel_from_the_weights
     }
     assert {name: settings[name] for name in wanted} == wanted
     assert len(str(settings["weights_sha256"])) == 64
+
+
+def test_the_plan_that_measures_again_has_the_settings_of_the_first_one() -> None:
+    made_with = {"score.w": 20, "find_faces.detector": "centerface", "find_faces.every": 7}
+    settings = plan_again(made_with, by_index=True).settings()
+    assert (settings["read_by_index.w"], settings["score.w"], settings["find_faces.every"]) == (20, 20, 7)
+    assert plan_again({}, by_index=False).settings() == default_plan().settings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from syncqc.errors import UsageError
 from syncqc.media import mux
-from syncqc.media.mux import Encoding, MuxError, Pictures, SoundTrack, ffmpeg_binary, run_ffmpeg, write_clip
+from syncqc.media.mux import Encoding, MuxError, Pictures, SoundTrack, feed_ffmpeg, ffmpeg_binary, run_ffmpeg, write_clip
 
 CLICK_S = 1
 DURATION_S = 2
@@ -144,3 +145,21 @@ def test_avi_takes_only_what_it_can_time(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match="AVI holds no picture times"):
             write_clip(tmp_path / "clip.avi", pictures, click(16_000), encoding)
+
+
+def test_ffmpeg_can_be_fed(tmp_path: Path) -> None:
+    pieces = (bytes([k]) * 1000 for k in range(9))
+    feed_ffmpeg(["-f", "u8", "-ar", "8000", "-i", "pipe:0", "-f", "u8", str(out := tmp_path / "out.raw")], pieces)
+    assert out.read_bytes() == b"".join(bytes([k]) * 1000 for k in range(9))
+
+
+def test_what_goes_wrong_while_feeding_is_told(tmp_path: Path) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield bytes(10**6)
+        raise ValueError("no more")
+
+    raw = ["-f", "u8", "-ar", "8000", "-i", "pipe:0"]
+    with pytest.raises(ValueError, match="no more"):
+        feed_ffmpeg([*raw, "-f", "u8", str(tmp_path / "out.raw")], pieces())
+    with pytest.raises(MuxError, match="ffmpeg stopped with code"):
+        feed_ffmpeg([*raw, str(tmp_path / "no folder" / "out.wav")], (bytes(10**6) for _ in range(9)))

@@ -57,7 +57,8 @@ def light(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def clip(files: Any) -> Clip:
     sound = 0.2 * np.random.default_rng(1).uniform(-1, 1, N_IMAGES * 640)
-    return Clip("a", str(files.make("contract", N_IMAGES, sound, lambda k: np.full((48, 64, 3), 60 + 2 * k, np.uint8))))
+    path = files.make("contract", N_IMAGES, sound, lambda k: np.full((48, 64, 3), 60 + 2 * k, np.uint8))
+    return Clip("a", str(path), listed_face_x=0.4, listed_face_y=0.4)
 
 
 STAGES: list[Stage] = [FindFaces(crop_height_px=8, crop_width_px=16), Listen(), Score()]
