@@ -37,7 +37,7 @@ def resync(
         ),
     ] = None,
     audio_codec: Annotated[
-        str | None, typer.Option(help="aac, flac, pcm or opus.", show_default="aac, in WebM opus, in sidecars what they held")
+        str | None, typer.Option(help="aac, flac, pcm or opus.", show_default="aac, in WebM opus, in AVI pcm, in sidecars what they held")
     ] = None,
     audio_rate: Annotated[int | None, typer.Option(min=1, help="Rate of the written sound, Hz.", show_default="by the codec")] = None,
     audio_bit_rate: Annotated[int | None, typer.Option(min=1, help="Its bit rate, kbit/s.", show_default="by the codec")] = None,

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,12 +208,21 @@ def _plan_again(manifest: Path, settings: ResyncSettings, decisions: Decisions) 
 
 
 def _check_codecs(plan: Plan, decisions: Decisions) -> None:
-    """Nothing, where every container that is to be written can hold the sound; asked once per suffix."""
+    """Nothing, where every container that is to be written can hold the sound, asked once per suffix; else who will fail is told.
+
+    Raises:
+        UsageError: it cannot hold the codec that was asked for.
+    """
     source = plan.source
     assert isinstance(source, PutRight)
-    kinds = {(Path(path).suffix, bool(job.cuts)) for job in decisions.jobs if job.is_written for path in _video_paths(job)}
-    for suffix, is_cut in sorted(kinds):
-        check_out_suffix(suffix, source.repair(0, codec_in(suffix, source.audio_codec)), is_cut=is_cut)
+    kinds = Counter((Path(path).suffix, bool(job.cuts)) for job in decisions.jobs if job.is_written for path in _video_paths(job))
+    for (suffix, is_cut), n_files in sorted(kinds.items()):
+        try:
+            check_out_suffix(suffix, source.repair(0, codec_in(suffix, source.audio_codec)), is_cut=is_cut)
+        except UsageError as error:
+            if source.audio_codec is not None:
+                raise
+            log.warning("%d files cannot be put right and will count as failed: %s", n_files, error)
 
 
 def _video_paths(job: Repairable) -> list[str]:

@@ -21,7 +21,7 @@ from syncqc.media.mux import MuxError
 from syncqc.media.place import How, place
 from syncqc.media.repair import AudioCodec, Mode, Repair
 from syncqc.media.resync import cut_part, repair_sidecar, repair_video
-from syncqc.media.resync_coding import SOUND_FILES
+from syncqc.media.resync_coding import SOUND_FILES, VIDEO_FILES
 from syncqc.stages.base import Payload, Source
 from syncqc.stages.part import Part
 
@@ -32,7 +32,6 @@ _NO_ROOM_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 _NO_ROOM_WORDS = ("No space left on device", "Disk quota exceeded")
 _LEAST_FREE_BYTES = 2**20
 
-_BY_VIDEO_SUFFIX: dict[str, AudioCodec] = {".webm": "opus"}
 _OWN_SUFFIX: dict[AudioCodec, str] = {"aac": ".m4a", "flac": ".flac", "pcm": ".wav", "opus": ".opus"}
 
 
@@ -71,8 +70,8 @@ class Repairable(Clip):
 
 
 def codec_in(suffix: str, wanted: str | None) -> AudioCodec:
-    """The codec of the sound in a video file of that suffix: the one wanted, else AAC, in WebM Opus."""
-    return cast("AudioCodec", wanted) if wanted is not None else _BY_VIDEO_SUFFIX.get(suffix.lower(), "aac")
+    """The codec of the sound in a video file of that suffix: the one wanted, else AAC, in WebM Opus, in AVI PCM."""
+    return cast("AudioCodec", wanted if wanted is not None else VIDEO_FILES.get(suffix.lower(), ("aac",))[0])
 
 
 def sidecar_codec(suffix: str, wanted: str | None) -> AudioCodec:
@@ -92,7 +91,7 @@ class PutRight(Source):
 
     mode: Mode = "bake"
     audio_codec: AudioCodec | None = None
-    """None: AAC in video files (Opus in WebM); in a sidecar what it held: PCM in WAV, FLAC in FLAC."""
+    """None: AAC in video files (Opus in WebM, PCM in AVI); in a sidecar what it held: PCM in WAV, FLAC in FLAC."""
     audio_rate_hz: int | None = None
     audio_bit_rate_kbps: int | None = None
     link: str = "copy"

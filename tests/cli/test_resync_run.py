@@ -268,3 +268,21 @@ def test_a_run_that_is_killed_at_any_moment_leaves_no_trace_after_the_next(sourc
         assert tree_of(out) == undisturbed, moment
         assert not (out / WORK).exists(), moment
         out.rename(tmp_path / moment)
+
+
+def test_a_container_that_takes_no_sound_costs_its_own_clip_unless_a_codec_was_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    videos = tmp_path / "videos"
+    rows = [row_of(name, make_clip(videos / f"{name}.mp4", 4), 4) for name in ("a", "b")]
+    (videos / "b.mp4").rename(videos / "b.flv")
+    rows[1]["path"] = str(videos / "b.flv")
+    manifest = make_manifest(tmp_path / "m.parquet", rows, videos)
+    with pytest.raises(UsageError, match=r"no video is written into \.flv; known: \.mp4"):
+        resync_manifest(manifest, tmp_path / "asked", ResyncSettings(verify="none", audio_codec="aac"))
+    assert not (tmp_path / "asked").exists()
+    summary = resync_manifest(manifest, tmp_path / "out", UNVERIFIED)
+    assert (statuses(tmp_path / "out"), summary.is_all_done) == ({"a": "shifted", "b": "failed"}, False)
+    assert "1 files cannot be put right and will count as failed: no video is written into .flv" in caplog.text
+    details = [str(row["detail"]) for row in store.read_rows(tmp_path / "out" / "manifest.parquet")]
+    assert "resync: no video is written into .flv" in details[1]

@@ -125,7 +125,7 @@ def test_a_full_disk_is_told_from_a_bad_clip(late_5: Path, tmp_path: Path, monke
 
 
 def test_codecs_follow_the_file_where_none_is_asked_for() -> None:
-    assert [codec_in(suffix, None) for suffix in (".mp4", ".MKV", ".webm")] == ["aac", "aac", "opus"]
+    assert [codec_in(suffix, None) for suffix in (".mp4", ".MKV", ".webm", ".avi")] == ["aac", "aac", "opus", "pcm"]
     assert [sidecar_codec(suffix, None) for suffix in (".m4a", ".wav", ".FLAC", ".mp3")] == ["aac", "pcm", "flac", "aac"]
     assert [sidecar_suffix(".wav", codec) for codec in ("pcm", "aac", "opus")] == [".wav", ".m4a", ".opus"]  # type: ignore[arg-type]
     assert codec_in(".webm", "aac") == sidecar_codec(".wav", "aac") == "aac"
