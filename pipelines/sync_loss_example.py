@@ -29,6 +29,7 @@ def train(manifest: Path, n_steps: int = 15) -> tuple[list[float], list[float]]:
     losses = []
     for step in range(n_steps):
         item = segments.item(step % len(segments), epoch=step)
+        assert item is not None  # only with on_error="skip"
         crops = item["crops"][None].float() / 255
         generated = sum(share * crops[:, k : k + 52] for k, share in enumerate(blend.softmax(dim=0)))
         loss = sync_loss(generated, item["sound"][None], sound_begins_at=-REACH * 640, is_sound=item["is_sound"][None])
