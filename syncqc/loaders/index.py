@@ -72,6 +72,7 @@ class SegmentIndex:
         self.n_too_short = 0
         self.n_without_offset = 0
         self.n_drifting = 0
+        self._moved = settings.moved
         batches = selected(manifest, DEFAULT_WHERE if where is None else where, _COLUMNS)
         pieces = [piece for batch in batches for piece in self._kept(batch, settings)]
         if not pieces:
@@ -89,7 +90,7 @@ class SegmentIndex:
         numbers = {name: values[i].item() for name, values in self._numbers.items()}
         clip_id, path, audio_path = (self._text(name, i) for name in _TEXTS)
         assert clip_id is not None and path is not None
-        return Segment(clip_id, path_on_disk(path), None if audio_path is None else path_on_disk(audio_path), **numbers)
+        return Segment(clip_id, self._found(path), None if audio_path is None else self._found(audio_path), **numbers)
 
     @property
     def n_images(self) -> npt.NDArray[np.int32]:
@@ -114,6 +115,14 @@ class SegmentIndex:
     def _text(self, name: str, i: int) -> str | None:
         text: str | None = self._texts[name][i].as_py()
         return text
+
+    def _found(self, stored: str) -> str:
+        """Where a file of the manifest is now."""
+        path = Path(path_on_disk(stored))
+        for then, now in self._moved:
+            if path.is_relative_to(then):
+                return str(Path(now) / path.relative_to(then))
+        return str(path)
 
     def _left_out(self) -> str:
         """What was left out, and what must be known of what was not."""

@@ -62,6 +62,8 @@ class LoaderSettings:
     mel: MelFrontEnd | None = None
     """Also `mel`, made so."""
 
+    moved: tuple[tuple[str, str], ...] = ()
+    """Folders that are elsewhere than when the manifest was made, each as (then, now); the first that fits a path counts."""
     on_error: OnError = "raise"
     """A file that cannot be read ends the iteration, or is left out, logged and counted."""
     n_threads: int = 1

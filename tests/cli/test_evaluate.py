@@ -173,7 +173,7 @@ def test_a_split_of_a_published_set_is_read_by_its_list(world: World, capsys: py
     assert [*told["protocol"]["by_source"]] == ["lrs2"]
     assert told["protocol"]["by_speaker"]["100"]["n_clips"] == 2
     assert "| VocaLiST, published for lrs2 test |  |  | 92.8 |" in Path("eval.md").read_text()
-    assert "1 of the 4 clips that the list of lrs2 test names are not there" in capsys.readouterr().err
+    assert "1 of the 4 clips that lists name are not there, the first is mvlrs_v1/main/102/00009" in capsys.readouterr().err
     assert main(["evaluate", "mine.safetensors", "lrs2"]) == 2
     assert "lrs2 is lrs2; choose one of its splits with --split: pretrain, train, val, test" in capsys.readouterr().err
 

@@ -159,3 +159,11 @@ def test_a_row_takes_some_fifty_bytes_beside_its_clips_names(tmp_path: Path) -> 
         assert again[row] == index[row]
     assert (index[7].part_index, index[7].first_image, index[7].shift_frames) == (2, 250, 0)
     np.testing.assert_array_equal(index.clips[:11], [0] * 5 + [1] * 5 + [2])
+
+
+def test_a_set_that_was_moved_is_found_at_its_new_place(world) -> None:
+    rows = [world.row("a", path="/old/set/a.mp4", audio_path="/sound/a.wav"), world.row("b", path="/older/set/b.mp4")]
+    settings = LoaderSettings(moved=(("/old/set", "/new"), ("/sound", "/new/sound")))
+    index = SegmentIndex(world.manifest(rows), None, settings)
+    # "/older" only begins with the same letters.
+    assert [(index[i].path, index[i].audio_path) for i in range(2)] == [("/new/a.mp4", "/new/sound/a.wav"), ("/older/set/b.mp4", None)]
