@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +93,9 @@ def _opened(manifest: Path, of: pa.Schema) -> DuckDBPyConnection:
     path = in_sql(_unglobbed(str(manifest)))
     there = pq.read_schema(manifest).names
     missing = "".join(f", NULL::{_sql_type(field.type)} AS {_quoted(field.name)}" for field in of if field.name not in there)
-    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "temp_directory": tempfile.gettempdir()})
+    # What lies in the folder for intermediate results may be opened: so it is one of our own, made only where it is needed.
+    own = Path(tempfile.gettempdir()) / f"syncqc-{uuid.uuid4().hex}"
+    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "temp_directory": str(own)})
     connection.execute(f"SET allowed_paths = [{path}, {in_sql(str(manifest))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute(f"CREATE VIEW manifest AS SELECT *{missing} FROM read_parquet({path})")
@@ -106,7 +109,10 @@ def _check(connection: DuckDBPyConnection, where: str, of: pa.Schema) -> None:
     if not where.strip():
         raise UsageError("the condition is empty")
     try:
-        connection.execute(f"SELECT 1 FROM manifest WHERE {_bracketed(where)} LIMIT 0").fetchall()
+        sql = f"SELECT 1 FROM manifest WHERE {_bracketed(where)} LIMIT 0"
+        if len(connection.extract_statements(sql)) != 1:
+            raise UsageError(f"the condition {where!r} cannot be carried out: it is more than one statement")
+        connection.execute(sql).fetchall()
     except duckdb.Error as error:
         raise _refusal(error, where, of) from None
 

@@ -120,12 +120,29 @@ def test_the_name_of_the_file_is_no_pattern_and_no_sql(tmp_path: Path, name: str
         ("speaker > 3", "Cannot compare values of type VARCHAR"),
         ("speaker", "Could not convert string 'x' to BOOL"),
         ("speaker::int > 3", "Could not convert string 'x' to INT"),
-        ("true); copy (select 1) to 'out.csv'; select (1", "cannot be carried out"),
+        ("true); copy (select 1) to 'out.csv'; select (1", "it is more than one statement"),
         ("margin in (select * from read_csv('/etc/hostname'))", "disabled"),
+        ("margin in (select * from read_csv('beside.csv'))", "disabled"),
     ],
-    ids=["column", "column of the table", "syntax", "empty", "aggregate", "types", "no condition", "while reading", "two", "other file"],
+    ids=[
+        "column",
+        "column of the table",
+        "syntax",
+        "empty",
+        "aggregate",
+        "types",
+        "no condition",
+        "while reading",
+        "two",
+        "other file",
+        "beside",
+    ],
 )
-def test_a_condition_that_cannot_be_carried_out_is_refused_in_a_sentence(manifest: Path, where: str, sentence: str) -> None:
+def test_a_condition_that_cannot_be_carried_out_is_refused_in_a_sentence(
+    manifest: Path, where: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(manifest.parent)
+    Path("beside.csv").write_text("1\n")
     with pytest.raises(UsageError) as raised:
         list(selected(manifest, where))
     assert sentence in str(raised.value)
