@@ -34,7 +34,10 @@ def filter(
     min_face_px: Annotated[float | None, typer.Option(help="Least `face_width_px`.", show_default=False)] = None,
     artefacts: Annotated[
         str | None,
-        typer.Option(help="Drop rows with any of these, comma-separated: mpeg4, vfr, rotated, late_start, low_fps.", show_default=False),
+        typer.Option(
+            help="Drop rows with any of these, comma-separated: mpeg4, vfr, rotated, late_start, low_fps, leak_video, leak_audio.",
+            show_default=False,
+        ),
     ] = None,
     where: Annotated[
         str | None,

@@ -94,10 +94,12 @@ def default_plan(
     from syncqc.media.mel import MelFrontEnd
     from syncqc.nets.checkpoint import config_of, file_sha256, find, read_header
     from syncqc.stages.find_faces import FindFaces
+    from syncqc.stages.find_ghosts import FindGhosts, JudgeGhosts
     from syncqc.stages.listen import Listen
     from syncqc.stages.pool import PoolClip
     from syncqc.stages.read import ReadClip
     from syncqc.stages.score import Score
+    from syncqc.stages.sound_traces import SoundTraces
 
     for name, value in (("--w", w), ("--detect-every", detect_every)):
         if value is not None and value < 1:
@@ -110,9 +112,14 @@ def default_plan(
     net = config_of(header)
     return Plan(
         ReadClip(w=score.w),
-        [replace(faces, crop_height_px=net.height_px, crop_width_px=net.width_px), Listen(score.w, MelFrontEnd(**(header.mel or {})))],
+        [
+            FindGhosts(),
+            replace(faces, crop_height_px=net.height_px, crop_width_px=net.width_px),
+            Listen(score.w, MelFrontEnd(**(header.mel or {}))),
+            SoundTraces(),
+        ],
         [score],
-        [PoolClip()],
+        [PoolClip(), JudgeGhosts()],
         {"model": header.name, "weights_sha256": file_sha256(str(weights), weights.stat().st_mtime_ns)},
     )
 

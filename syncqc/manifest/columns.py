@@ -97,6 +97,43 @@ FROZEN_START_S = Column("frozen_start_s", _TIME, "for how long the part's pictur
 # dataset
 DATASET_OFFSET_FRAMES = Column("dataset_offset_frames", _INT, f"offset that the dataset itself gives for the clip; {SIGN_IN_WORDS}", "list")
 
+# artefacts: how the file is coded
+VIDEO_PROFILE = Column("video_profile", _STR, "profile of the picture codec as FFmpeg names it; null where the file names none", "read")
+VIDEO_TAG = Column("video_tag", _STR, "four characters by which the container names the picture codec, for instance XVID", "read")
+VIDEO_ENCODER = Column("video_encoder", _STR, "what wrote the pictures, as their own bytes say, else the track's header; null where neither says", "read")
+VIDEO_BIT_RATE_KBPS = Column("video_bit_rate_kbps", _FLOAT, "size of the pictures over their length, kbit/s", "read")
+KEY_FRAME_SPREAD_FRAMES = Column("key_frame_spread_frames", _FLOAT, "standard deviation of the distances between key frames; null with fewer than three", "read")
+GOP_IS_REGULAR = Column("gop_is_regular", _BOOL, "nine in ten distances between key frames are the same and more than one; null with fewer than three key frames", "read")
+GOP_IS_OPEN = Column("gop_is_open", _BOOL, "pictures shown before a key frame lean on some from before it; null with fewer than two key frames", "read")
+HAS_B_FRAMES = Column("has_b_frames", _BOOL, "some pictures are coded from earlier and later ones (B)", "read")
+I_FRAME_SHARE = Column("i_frame_share", _FLOAT, "share of pictures coded by themselves (I), by the first slice of each", "read")
+P_FRAME_SHARE = Column("p_frame_share", _FLOAT, "share of pictures coded from one direction (P), by the first slice of each", "read")
+B_FRAME_SHARE = Column("b_frame_share", _FLOAT, "share of pictures coded from two directions (B), by the first slice of each", "read")
+FRAME_TYPES_DETAIL = Column("frame_types_detail", _STR, "why the shares of I, P and B are null", "read")
+AUDIO_PROFILE = Column("audio_profile", _STR, "profile of the sound codec as FFmpeg names it; null where the file names none", "read")
+AUDIO_BIT_RATE_KBPS = Column("audio_bit_rate_kbps", _FLOAT, "size of the sound over its length, kbit/s", "read")
+AUDIO_PRIMING_SAMPLES = Column("audio_priming_samples", _INT, "samples in the file before the first one that players are asked to play", "read")
+AUDIO_BLOCK_START_MS = Column("audio_block_start_ms", _FLOAT, "where one of AAC-LC's blocks of 1024 samples begins, ms after the first image shown; null for other codecs", "read")
+
+# artefacts: what coding left in the sound
+AUDIO_LEAK_RISK = Column("audio_leak_risk", _STR, "none, low, medium or high by codec and rate as in SparseSync's Table 1; null for lossy codecs that it does not have", "sound_traces")
+AUDIO_BLOCK_TRACE = Column("audio_block_trace", _FLOAT, "how much emptier AAC's transform of the 16 kHz sound is where the file's blocks lie, in standard deviations of elsewhere; null where it is no AAC-LC", "sound_traces")
+AUDIO_RHYTHM = Column("audio_rhythm", _FLOAT, "how far changes at the rhythm of AAC's blocks stand out in the 16 kHz sound, in standard deviations of nearby rhythms; null under 2.5 s", "sound_traces")
+AUDIO_RHYTHM_RATE_HZ = Column("audio_rhythm_rate_hz", _INT, "the rate of AAC, now or earlier, whose rhythm stands out most", "sound_traces")
+AUDIO_BAND_LIMIT_HZ = Column("audio_band_limit_hz", _FLOAT, "above this the spectrum falls off a cliff, up to 7.2 kHz; null: no such cliff", "sound_traces")
+CLIPPED_RATIO = Column("clipped_ratio", _FLOAT, "share of the part's sound at 0.99 of full scale or beyond", "sound_traces")
+DIGITAL_SILENCE_RATIO = Column("digital_silence_ratio", _FLOAT, "share of the part's sound in stretches of 10 ms or more below half a step of 16 bits", "sound_traces")
+LEAK_AUDIO = Column("leak_audio", _BOOL, "the 16 kHz sound changes at the rhythm of AAC's blocks more than 99 % of uncoded sound does; null: not measured", "sound_traces")
+LEAK_AUDIO_REASON = Column("leak_audio_reason", _STR, "why `leak_audio` is true, or why it is null; null where it is false", "sound_traces")
+
+# artefacts: what coding left in the pictures
+GHOST_PERIOD_FRAMES = Column("ghost_period_frames", _FLOAT, "what comes back in still areas comes every so many pictures of the file (of 1/25 s where its pictures come unevenly); judged from the clip's minute up to the end of this part", "find_ghosts")
+GHOST_STRENGTH = Column("ghost_strength", _FLOAT, "how far that stands above what the same changes in random order reach, in their standard deviations", "find_ghosts")
+GHOST_P_VALUE = Column("ghost_p_value", _FLOAT, "probability of at least that strength where the order means nothing, over all periods of 6-60 pictures together", "find_ghosts")
+REPEATED_SHARE = Column("repeated_share", _FLOAT, "share of the part's images that equal the one before although the file has another picture there; null for uneven pictures", "find_ghosts")
+LEAK_VIDEO = Column("leak_video", _BOOL, "key frames at even distances, the file's own or an earlier coding's, can be told from the clip's pictures; null: not measured", "judge_ghosts")
+LEAK_VIDEO_REASON = Column("leak_video_reason", _STR, "why `leak_video` is true, or why it is null; null where it is false", "judge_ghosts")
+
 # filter
 DROPPED_BY = Column("dropped_by", _STR, "the first rule of `syncqc filter` that the row did not meet; null where it was kept or never filtered", "filter")
 
@@ -120,7 +157,13 @@ COLUMNS: tuple[Column, ...] = (
     OFFSET_FRAMES, OFFSET_MS, IS_OFFSET_AT_EDGE, MARGIN, PROBABILITY_AT_OFFSET, PROBABILITY_IN_SYNC, OFFSCREEN_RATIO, ONSCREEN,
     SIMILARITY, N_WINDOWS,
     CLIP_OFFSET_FRAMES, CLIP_PROBABILITY_IN_SYNC, IS_OFFSET_DRIFTING,
-    SPEECH_RATIO, FROZEN_RATIO, FROZEN_START_S, DATASET_OFFSET_FRAMES, DROPPED_BY,
+    SPEECH_RATIO, FROZEN_RATIO, FROZEN_START_S, DATASET_OFFSET_FRAMES,
+    VIDEO_PROFILE, VIDEO_TAG, VIDEO_ENCODER, VIDEO_BIT_RATE_KBPS, KEY_FRAME_SPREAD_FRAMES, GOP_IS_REGULAR, GOP_IS_OPEN, HAS_B_FRAMES,
+    I_FRAME_SHARE, P_FRAME_SHARE, B_FRAME_SHARE, FRAME_TYPES_DETAIL,
+    AUDIO_PROFILE, AUDIO_BIT_RATE_KBPS, AUDIO_PRIMING_SAMPLES, AUDIO_BLOCK_START_MS,
+    AUDIO_LEAK_RISK, AUDIO_BLOCK_TRACE, AUDIO_RHYTHM, AUDIO_RHYTHM_RATE_HZ, AUDIO_BAND_LIMIT_HZ, CLIPPED_RATIO, DIGITAL_SILENCE_RATIO, LEAK_AUDIO, LEAK_AUDIO_REASON,
+    GHOST_PERIOD_FRAMES, GHOST_STRENGTH, GHOST_P_VALUE, REPEATED_SHARE, LEAK_VIDEO, LEAK_VIDEO_REASON,
+    DROPPED_BY,
     RESYNC_STATUS, RESYNC_SHIFT_FRAMES, RESYNC_PAD_S, RESYNCED_PATH, RESYNCED_AUDIO_PATH, RESIDUAL_OFFSET_FRAMES,
     FAILURE, DETAIL,
 )

@@ -49,6 +49,8 @@ ARTEFACTS: Mapping[str, Artefact] = MappingProxyType(
         "rotated": Artefact("rotation_deg", lambda degrees: pc.not_equal(degrees, 0), "players are asked to turn the picture"),
         "late_start": Artefact("av_start_gap_ms", lambda gap: pc.greater(gap, float(MS_PER_IMAGE)), "the sound starts over an image late"),
         "low_fps": Artefact("source_fps", lambda fps: pc.less(fps, LOW_FPS), f"fewer than {LOW_FPS:g} pictures per second"),
+        "leak_video": Artefact("leak_video", lambda leaks: leaks, "key frames at even distances show in the pictures"),
+        "leak_audio": Artefact("leak_audio", lambda leaks: leaks, "the sound changes at the rhythm of AAC's blocks"),
     }
 )
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
 
-from syncqc.clock import IMAGE_RATE_HZ
+from syncqc.clock import IMAGE_RATE_HZ, SOUND_RATE_HZ
 from syncqc.errors import ClipError, Failure
 from syncqc.manifest.row import Row
+from syncqc.media.codec import SoundCoding
 from syncqc.media.container import decoded_pictures, decoded_sound, has_decoder, open_container, picture_stream, reason, sound_stream
 from syncqc.media.scan import Scan, scan_packets
 
@@ -72,6 +74,10 @@ class Facts:
     """Time 0 of the sidecar sound on its own clock: MP3 and MPEG streams begin elsewhere."""
     sidecar_skip_s: Fraction = Fraction(0)
     """So much of the sidecar, from its time 0 on, belongs to what was before the container's start."""
+    coding: Row = field(default_factory=dict)
+    """The columns that say how pictures and sound are coded."""
+    audio_block_start_s: Fraction | None = None
+    """Where one of the sound codec's blocks begins, relative to the first image; None where they are not AAC-LC's."""
     notes: list[str] = field(default_factory=list)
     """Sentences about something unusual that did not prevent reading."""
 
@@ -107,6 +113,8 @@ class Facts:
             "duration_s": float(self.duration_s),
             "audio_duration_s": None if self.audio_duration_s is None else float(self.audio_duration_s),
             "av_start_gap_ms": None if self.audio_start_s is None else 1000.0 * float(self.audio_start_s),
+            "audio_block_start_ms": None if self.audio_block_start_s is None else 1000.0 * float(self.audio_block_start_s),
+            **self.coding,
         }
 
 
@@ -130,7 +138,7 @@ def probe(path: str, audio_path: str | None = None, audio_start_s: float | None 
     zero_s, first = _first_picture(path)
     facts = Facts(
         container_format=scan.container_format,
-        video_codec=scan.video_codec,
+        video_codec=scan.pictures.codec if scan.pictures else "",
         width_px=first.width_px,
         height_px=first.height_px,
         rotation_deg=first.rotation_deg,
@@ -143,6 +151,8 @@ def probe(path: str, audio_path: str | None = None, audio_start_s: float | None 
         duration_s=max(scan.video_length_s(zero_s), Fraction(1, IMAGE_RATE_HZ)),
         notes=scan.notes,
     )
+    if scan.pictures is not None:
+        facts.coding = scan.pictures.row(facts.duration_s, scan.key_gaps())
     if audio_path is None:
         _add_sound(facts, _Sound(scan, _first_sound_s(path)), facts.zero_s)
     else:
@@ -246,10 +256,21 @@ def _add_sound(facts: Facts, found: _Sound, zero_s: Fraction, cut_s: Fraction | 
 
     What lies before `cut_s`, on the same clock, counts as cut off.
     """
-    facts.audio_codec = found.scan.audio_codec
+    coding = found.scan.sound
+    if coding is not None:
+        facts.audio_codec = coding.codec
+        facts.coding |= coding.row(found.start_s)
+        facts.audio_block_start_s = None if found.start_s is None else _block_start_s(coding, found.start_s, zero_s)
     facts.source_audio_rate_hz = found.scan.audio_rate_hz
     facts.source_audio_channels = found.scan.audio_channels
     if found.start_s is not None and found.scan.audio_end_s is not None:
         start_s = found.start_s if cut_s is None else max(found.start_s, cut_s)
         facts.audio_start_s = start_s - zero_s
         facts.audio_duration_s = max(found.scan.audio_end_s - start_s, Fraction(0))
+
+
+def _block_start_s(coding: SoundCoding, first_sound_s: Fraction, zero_s: Fraction) -> Fraction | None:
+    # Readers place the first sound on a whole sample of 16 kHz; the blocks are to be found in what they read.
+    since_s = coding.since_block_s(first_sound_s)
+    placed_s = Fraction(floor((first_sound_s - zero_s) * SOUND_RATE_HZ + Fraction(1, 2)), SOUND_RATE_HZ)
+    return None if since_s is None else placed_s - since_s

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import chain, pairwise
 from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +24,8 @@ import numpy.typing as npt
 
 from syncqc.errors import ClipError, Failure
 from syncqc.media.container import decoded_sound, open_container, reason, sound_stream
-from syncqc.media.sound import _is_nameless, _Stretch
-from syncqc.media.sound_seek import sound_from, start_of
+from syncqc.media.sound import Stretch, in_stretches, is_nameless
+from syncqc.media.sound_seek import sound_from
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -104,22 +103,11 @@ class Placed:
 
 def _blocks(path: str, first_s: Fraction, rate_hz: int, n_channels: int) -> Iterator[tuple[int, F32]]:
     """Stretches as (number of the first sample, samples (n, channels)), anchored to timestamps at each break."""
-    stretch: _OwnRate | None = None
-    for frame, following in pairwise(chain(sound_from(path, first_s), [None])):
-        assert frame is not None
-        if stretch is None or not stretch.goes_on_with(frame, following):
-            if stretch is not None:
-                yield from stretch.close()
-            start_s = start_of(frame)
-            if start_s is None:
-                start_s = first_s if stretch is None else stretch.end_s
-            stretch = _OwnRate(frame, start_s, first_s, rate_hz, n_channels)
-        yield from stretch.add(frame)
-    if stretch is not None:
-        yield from stretch.close()
+    frames = sound_from(path, first_s)
+    return in_stretches(frames, first_s, lambda frame, start_s: _OwnRate(frame, start_s, first_s, rate_hz, n_channels))
 
 
-class _OwnRate(_Stretch):
+class _OwnRate(Stretch):
     """Sound without a break, at a rate and with channels of one's choice."""
 
     def __init__(self, frame: AudioFrame, start_s: Fraction, first_s: Fraction, rate_hz: int, n_channels: int) -> None:
@@ -132,7 +120,7 @@ class _OwnRate(_Stretch):
 
     def add(self, frame: AudioFrame) -> Iterator[tuple[int, F32]]:
         """What is ready once this block is known."""
-        yield from super().add(_as_stereo(frame) if self._n_channels == _MAX_CHANNELS and _is_nameless(frame.layout.name) else frame)
+        yield from super().add(_as_stereo(frame) if self._n_channels == _MAX_CHANNELS and is_nameless(frame.layout.name) else frame)
 
     def _counted(self, frames: list[AudioFrame]) -> Iterator[tuple[int, F32]]:
         for frame in frames:
@@ -180,7 +168,7 @@ def own_sound(path: Path) -> OwnSound:
         if stream is None or frame is None:
             raise ClipError(Failure.NO_AUDIO, "the file has no sound that can be decoded")
         n_given = frame.layout.nb_channels
-        n_channels = 1 if _is_nameless(frame.layout.name) and n_given > _MAX_CHANNELS else min(_MAX_CHANNELS, n_given)
+        n_channels = 1 if is_nameless(frame.layout.name) and n_given > _MAX_CHANNELS else min(_MAX_CHANNELS, n_given)
         n_others = len(container.streams.audio) - 1
         mixed = () if n_channels == n_given else (f"its {n_given} channels were mixed to {n_channels}",)
         left = (f"left out: {n_others} more sound {'track' if n_others == 1 else 'tracks'}",) if n_others else ()

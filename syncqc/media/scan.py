@@ -1,6 +1,6 @@
-"""Times of a file's packets, read in one pass without decoding: rates, key frames, ends.
+"""A file's packets, read in one pass without decoding: times here, rates and ends; what their headers say of the coding in `codec`.
 
-Knows nothing of what the packets hold. Packets that an edit list hides do not count.
+Packets that an edit list hides do not count.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+import numpy.typing as npt
 
+from syncqc.media.codec import PictureCoding, SoundCoding
 from syncqc.media.container import packets
 
 if TYPE_CHECKING:
@@ -33,12 +35,11 @@ class Scan:
     """Times of the packets that are shown, in the order of the file."""
 
     container_format: str
-    video_codec: str = ""
+    pictures: PictureCoding | None = None
+    sound: SoundCoding | None = None
     header_fps: Fraction | None = None
     video_times_s: list[float] = field(default_factory=list)
     video_end_s: Fraction | None = None
-    is_key: list[bool] = field(default_factory=list)
-    audio_codec: str | None = None
     audio_rate_hz: int | None = None
     audio_channels: int | None = None
     audio_end_s: Fraction | None = None
@@ -61,10 +62,16 @@ class Scan:
         gaps = self._gaps_s()
         return bool(len(gaps) > 1 and gaps.max() - gaps.min() > _TWO_TICKS_S)
 
+    def key_gaps(self) -> npt.NDArray[np.int64]:
+        """Distances between key frames, in pictures, in the order in which they are shown."""
+        times_s = np.asarray(self.video_times_s, dtype=np.float64)
+        at = np.searchsorted(np.sort(times_s), np.sort(times_s[self.pictures.key_at if self.pictures else []]))
+        return np.asarray(at[1:] - at[:-1], np.int64)
+
     def key_frame_gap(self) -> float | None:
         """Mean distance between key frames in pictures; None with fewer than two."""
-        keys = np.flatnonzero(self.is_key)
-        return float(np.diff(keys).mean()) if len(keys) > 1 else None
+        gaps = self.key_gaps()
+        return float(gaps.mean()) if len(gaps) else None
 
     def video_length_s(self, zero_s: Fraction) -> Fraction:
         """From the first picture shown to the end of the last one."""
@@ -87,11 +94,11 @@ def scan_packets(container: InputContainer, video: VideoStream | None, sound: Au
     streams: list[Stream] = []
     if video is not None:
         streams.append(video)
-        scan.video_codec = video.codec_context.codec.canonical_name
+        scan.pictures = PictureCoding.of(video)
         scan.header_fps = video.average_rate or video.guessed_rate
     if sound is not None:
         streams.append(sound)
-        scan.audio_codec = sound.codec_context.codec.canonical_name
+        scan.sound = SoundCoding.of(sound)
         scan.audio_rate_hz = sound.codec_context.sample_rate or None
         scan.audio_channels = sound.codec_context.channels or None
     if container.start_time is not None:
@@ -113,17 +120,21 @@ def _note_promise(scan: Scan, container: InputContainer) -> None:
 
 
 def _note_packet(scan: Scan, packet: Packet[Stream]) -> None:
+    is_sound = packet.stream.type == "audio"
+    if is_sound and scan.sound is not None:
+        scan.sound.note(packet)
     times = (packet.dts, packet.pts) if scan.container_format == "avi" else (packet.pts, packet.dts)
     time = next((time for time in times if time is not None), None)
     if time is None or not packet.time_base or packet.is_discard:
         return
     start_s = time * packet.time_base
     end_s = start_s + (packet.duration or 0) * packet.time_base
-    if packet.stream.type == "audio":
+    if is_sound:
         scan.audio_end_s = end_s if scan.audio_end_s is None else max(scan.audio_end_s, end_s)
         return
     if end_s == start_s and scan.header_fps:
         end_s += 1 / scan.header_fps
     scan.video_times_s.append(float(start_s))
-    scan.is_key.append(packet.is_keyframe)
+    if scan.pictures is not None:
+        scan.pictures.note(packet)
     scan.video_end_s = end_s if scan.video_end_s is None else max(scan.video_end_s, end_s)

@@ -7,7 +7,7 @@ a first window far inside a long file is jumped to. Where the file has no sound 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cache
 from itertools import chain, pairwise
@@ -109,8 +109,19 @@ def _blocks(path: str, zero_s: Fraction, first_sample: int) -> Iterator[tuple[in
 
     What lies before `first_sample` may be missing.
     """
-    stretch: _Stretch | None = None
-    for frame, following in pairwise(chain(sound_from(path, zero_s + Fraction(first_sample, SOUND_RATE_HZ)), [None])):
+    frames = sound_from(path, zero_s + Fraction(first_sample, SOUND_RATE_HZ))
+    return in_stretches(frames, zero_s, lambda frame, start_s: Stretch(frame, start_s, zero_s))
+
+
+def in_stretches(
+    frames: Iterator[AudioFrame], zero_s: Fraction, begun: Callable[[AudioFrame, Fraction], Stretch]
+) -> Iterator[tuple[int, Samples]]:
+    """What the stretches of `frames` give, each anchored to the time stamp of its first block and then counted.
+
+    `begun` makes a stretch of its first block and its start. Without a time stamp it begins where the last one ended, or at `zero_s`.
+    """
+    stretch: Stretch | None = None
+    for frame, following in pairwise(chain(frames, [None])):
         assert frame is not None
         if stretch is None or not stretch.goes_on_with(frame, following):
             if stretch is not None:
@@ -118,13 +129,13 @@ def _blocks(path: str, zero_s: Fraction, first_sample: int) -> Iterator[tuple[in
             start_s = start_of(frame)
             if start_s is None:
                 start_s = zero_s if stretch is None else stretch.end_s
-            stretch = _Stretch(frame, start_s, zero_s)
+            stretch = begun(frame, start_s)
         yield from stretch.add(frame)
     if stretch is not None:
         yield from stretch.close()
 
 
-class _Stretch:
+class Stretch:
     """Sound without a break: placed once by its first timestamp, then counted in samples."""
 
     def __init__(self, frame: AudioFrame, start_s: Fraction, zero_s: Fraction) -> None:
@@ -173,7 +184,7 @@ class _Stretch:
 @cache
 def mono_gain(layout_name: str) -> float:
     """How much louder FFmpeg's mix of this layout to mono is than each of its channels when all say the same; 1.41 for stereo."""
-    if layout_name == "mono" or _is_nameless(layout_name):
+    if layout_name == "mono" or is_nameless(layout_name):
         return 1.0
     n_channels = av.AudioLayout(layout_name).nb_channels
     ones = av.AudioFrame.from_ndarray(np.ones((n_channels, 64), np.float32), format="fltp", layout=layout_name)
@@ -183,7 +194,8 @@ def mono_gain(layout_name: str) -> float:
     return float(np.concatenate(mixed, axis=1).mean())
 
 
-def _is_nameless(layout_name: str) -> bool:
+def is_nameless(layout_name: str) -> bool:
+    """Whether the layout says how many channels there are but not which is which."""
     return layout_name.endswith("channels") or layout_name.startswith("ambisonic")
 
 
@@ -193,7 +205,7 @@ def _mended(frame: AudioFrame) -> AudioFrame:
     That is the mean where the file does not say which channel is which, and the first channel of ambisonic sound, which
     is heard from everywhere.
     """
-    has_no_names = _is_nameless(frame.layout.name)
+    has_no_names = is_nameless(frame.layout.name)
     is_float = frame.format.name in ("flt", "fltp", "dbl", "dblp")
     if not has_no_names and not is_float:
         return frame

@@ -5,7 +5,7 @@ Knows nothing of faces or networks. Holds one part at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar
@@ -22,7 +22,7 @@ from syncqc.media.sound import SoundReader
 from syncqc.media.still import stillness
 from syncqc.media.video import image_scale, read_images
 from syncqc.stages.base import IMAGES, SOUND, Payload, Source
-from syncqc.stages.part import U8, Part, Sound
+from syncqc.stages.part import F32, U8, Bools, Part, Sound
 
 
 @dataclass
@@ -43,6 +43,9 @@ class ReadClip(Source):
         c.CONTAINER_FORMAT, c.VIDEO_CODEC, c.AUDIO_CODEC, c.WIDTH_PX, c.HEIGHT_PX, c.SOURCE_FPS, c.IS_VFR, c.ROTATION_DEG,
         c.KEY_FRAME_GAP_FRAMES, c.SOURCE_AUDIO_RATE_HZ, c.SOURCE_AUDIO_CHANNELS, c.DURATION_S, c.AUDIO_DURATION_S,
         c.AV_START_GAP_MS, c.FROZEN_RATIO, c.FROZEN_START_S,
+        c.VIDEO_PROFILE, c.VIDEO_TAG, c.VIDEO_ENCODER, c.VIDEO_BIT_RATE_KBPS, c.KEY_FRAME_SPREAD_FRAMES, c.GOP_IS_REGULAR,
+        c.GOP_IS_OPEN, c.HAS_B_FRAMES, c.I_FRAME_SHARE, c.P_FRAME_SHARE, c.B_FRAME_SHARE, c.FRAME_TYPES_DETAIL,
+        c.AUDIO_PROFILE, c.AUDIO_BIT_RATE_KBPS, c.AUDIO_PRIMING_SAMPLES, c.AUDIO_BLOCK_START_MS,
     )  # fmt: skip
 
     def __call__(self, clip: Clip) -> Iterator[Part]:
@@ -86,16 +89,20 @@ class ReadClip(Source):
             notes.append(f"decoding ends after {(part.first_image + part.n_images) / IMAGE_RATE_HZ:.2f} s")
         still = stillness(part.images, before)
         part.row |= {"frozen_ratio": still.frozen_ratio, "frozen_start_s": still.frozen_start_s}
-        first, n = mel_span(part.first_image, part.n_images, 2 * self.w)
-        first_sample, end_sample = reach(first, n)
-        samples, is_present = reader.read(first_sample, end_sample)
-        part.sound = Sound(samples, first_sample, is_present)
-        begin, end = (image * SAMPLES_PER_IMAGE - first_sample for image in (part.first_image, part.first_image + part.n_images))
-        if not is_present[begin:end].any():
-            part.fail(Failure.NO_AUDIO, "there is no sound in this part")
-        elif np.abs(samples[begin:end]).max() < self.silence_peak:
-            part.fail(Failure.SILENT, "the sound of this part is digital silence")
+        hear(part, reader.read, self.w, self.silence_peak)
         return notes
+
+
+def hear(part: Part, read: Callable[[int, int], tuple[F32, Bools]], w: int, silence_peak: float) -> None:
+    """The part has its sound, with that of shifts up to 2 `w` images on both sides, or the reason why there is none worth measuring."""
+    first_sample, end_sample = reach(*mel_span(part.first_image, part.n_images, 2 * w))
+    samples, is_present = read(first_sample, end_sample)
+    part.sound = Sound(samples, first_sample, is_present)
+    begin, end = (image * SAMPLES_PER_IMAGE - first_sample for image in (part.first_image, part.first_image + part.n_images))
+    if not is_present[begin:end].any():
+        part.fail(Failure.NO_AUDIO, "there is no sound in this part")
+    elif np.abs(samples[begin:end]).max() < silence_peak:
+        part.fail(Failure.SILENT, "the sound of this part is digital silence")
 
 
 def together(images: Iterator[U8], n: int) -> U8 | None:

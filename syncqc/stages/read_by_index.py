@@ -18,18 +18,17 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from syncqc.clock import DEFAULT_W, IMAGE_RATE_HZ, MAX_PART_S, SAMPLES_PER_IMAGE, SOUND_RATE_HZ, cut_into_parts
+from syncqc.clock import DEFAULT_W, IMAGE_RATE_HZ, MAX_PART_S, SOUND_RATE_HZ, cut_into_parts
 from syncqc.errors import ClipError, Failure
 from syncqc.manifest import columns as c
 from syncqc.manifest.row import Clip
-from syncqc.media.mel import reach
 from syncqc.media.mux import MuxError, run_ffmpeg
 from syncqc.media.probe import first_image_at, probe
 from syncqc.media.still import frozen_ratio
 from syncqc.media.video import frames_on_show
 from syncqc.stages.base import IMAGES, SOUND, Payload, Source
-from syncqc.stages.part import F32, U8, Bools, Part, Sound
-from syncqc.stages.read import ReadClip, failed_clip, mel_span, together
+from syncqc.stages.part import F32, U8, Bools, Part
+from syncqc.stages.read import ReadClip, failed_clip, hear, together
 
 BY_TIME = "read by time: its pictures come at irregular distances, so their numbers say nothing about when they are shown"
 
@@ -80,19 +79,9 @@ class ReadByIndex(Source):
                 part.n_images = len(part.images)
                 part.row["frozen_ratio"] = frozen_ratio(part.images, before)
                 before = part.images[-1].copy()
-                self._hear(part, sound)
+                hear(part, sound.read, self.w, self.silence_peak)
             part.row |= {"start_s": first / IMAGE_RATE_HZ, "end_s": (first + part.n_images) / IMAGE_RATE_HZ, "n_images": part.n_images}
             yield part
-
-    def _hear(self, part: Part, wav: _Wave) -> None:
-        first_sample, end_sample = reach(*mel_span(part.first_image, part.n_images, 2 * self.w))
-        samples, is_present = wav.read(first_sample, end_sample)
-        part.sound = Sound(samples, first_sample, is_present)
-        begin, end = (image * SAMPLES_PER_IMAGE - first_sample for image in (part.first_image, part.first_image + part.n_images))
-        if not is_present[begin:end].any():
-            part.fail(Failure.NO_AUDIO, "there is no sound in this part")
-        elif np.abs(samples[begin:end]).max() < self.silence_peak:
-            part.fail(Failure.SILENT, "the sound of this part is digital silence")
 
 
 class _Pictures:
