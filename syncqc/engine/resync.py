@@ -131,7 +131,7 @@ def decide(manifest: Path, out: Path, settings: ResyncSettings, root: Path | Non
         raise UsageError(f"{manifest} is not finished; run its `syncqc score` again first")
     places = _Places(out, settings, root, cast("dict[str, Any]", made_by.get("settings") or {}))
     decisions = Decisions()
-    for clip_id, seen in _clips(manifest).items():
+    for clip_id, seen in _clips(manifest):
         status, offset = _status(seen, settings), seen.of_clip["clip_offset_frames"]
         probability = seen.of_clip["clip_probability_in_sync"]
         one = Decided(clip_id, status, seen.duration_s, cast("int | None", offset), cast("float | None", probability))
@@ -170,15 +170,28 @@ class _Seen:
             self.spans_s[row["part_index"]] = min(first_s, start_s), max(last_s, end_s)
 
 
-def _clips(manifest: Path) -> dict[str, _Seen]:
-    found: dict[str, _Seen] = {}
+def _clips(manifest: Path) -> Iterator[tuple[str, _Seen]]:
+    """The clips one by one, so that only what is decided of them is kept.
+
+    Raises:
+        UsageError: the rows of a clip do not stand together.
+    """
+    clip_id, seen = "", None
+    before: set[str] = set()
     for batch in selected(manifest, None, _COLUMNS):
         for row in batch.to_pylist():
-            seen = found.get(row["clip_id"])
-            if seen is None:
-                seen = found[row["clip_id"]] = _Seen(row)
+            if seen is None or row["clip_id"] != clip_id:
+                if seen is not None:
+                    yield clip_id, seen
+                clip_id, seen = row["clip_id"], _Seen(row)
+                if clip_id in before:
+                    raise UsageError(
+                        f"the rows of {clip_id!r} in {manifest} do not stand together; put the manifest in order with `syncqc merge`"
+                    )
+                before.add(clip_id)
             seen.add(row)
-    return found
+    if seen is not None:
+        yield clip_id, seen
 
 
 def _status(seen: _Seen, settings: ResyncSettings) -> ResyncStatus:

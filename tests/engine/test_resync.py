@@ -194,3 +194,9 @@ def test_an_unfinished_manifest_is_refused(tmp_path: Path) -> None:
 def test_settings_refuse_what_they_do_not_know(wrong: dict[str, object], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         ResyncSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_rows_of_a_clip_that_do_not_stand_together_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    rows = [row_of("a", Path("/src/a.mp4"), 5), row_of("b", Path("/src/b.mp4"), 5), row_of("a", Path("/src/a.mp4"), 5, part_index=1)]
+    with pytest.raises(UsageError, match=r"the rows of 'a' in .* do not stand together; put the manifest in order with `syncqc merge`"):
+        decided(tmp_path, *rows, source="/src")
