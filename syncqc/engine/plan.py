@@ -127,12 +127,15 @@ def default_plan(
 def plan_again(made_with: Mapping[str, Any], *, by_index: bool, model: str | None = None) -> Plan:
     """The plan that made a manifest, told by the settings in it, for a second look at the files that were made of its clips.
 
-    With `by_index` they are read as readers do that never look at a timestamp. `model` stands for the manifest's own network.
+    It asks for the offset alone: traces of earlier coding are not looked for. With `by_index` files are read as readers do that never
+    look at a timestamp. `model` stands for the manifest's own network.
 
     Raises:
         UsageError: its network or its detector is not to be had here.
     """
+    from syncqc.stages.find_ghosts import FindGhosts, JudgeGhosts
     from syncqc.stages.read_by_index import ReadByIndex
+    from syncqc.stages.sound_traces import SoundTraces
 
     root, w = made_with.get("find_faces.detector_root"), made_with.get("score.w")
     plan = default_plan(
@@ -142,7 +145,10 @@ def plan_again(made_with: Mapping[str, Any], *, by_index: bool, model: str | Non
         detect_every=made_with.get("find_faces.every"),
         w=w,
     )
-    return replace(plan, source=ReadByIndex(**_given(w=w))) if by_index else plan
+    near = [stage for stage in plan.near if not isinstance(stage, FindGhosts | SoundTraces)]
+    closing = [stage for stage in plan.closing if not isinstance(stage, JudgeGhosts)]
+    source = ReadByIndex(**_given(w=w)) if by_index else plan.source
+    return replace(plan, source=source, near=near, closing=closing)
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -127,6 +127,10 @@ def test_the_default_plan_fits_together_and_takes_crops_and_mel_from_the_weights
 
 def test_the_plan_that_measures_again_has_the_settings_of_the_first_one() -> None:
     made_with = {"score.w": 20, "find_faces.detector": "centerface", "find_faces.every": 7}
-    settings = plan_again(made_with, by_index=True).settings()
+    plan = plan_again(made_with, by_index=True)
+    plan.check()
+    settings = plan.settings()
     assert (settings["read_by_index.w"], settings["score.w"], settings["find_faces.every"]) == (20, 20, 7)
-    assert plan_again({}, by_index=False).settings() == default_plan().settings()
+    traces = ("find_ghosts.", "sound_traces.", "judge_ghosts.")
+    others = {name: value for name, value in default_plan().settings().items() if not name.startswith(traces)}
+    assert plan_again({}, by_index=False).settings() == others
