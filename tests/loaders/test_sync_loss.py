@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import cos, exp, log
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,13 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from syncqc.cli.main import main
 from syncqc.clock import first_mel_column
 from syncqc.faces.crop import CropShape, mouth_crops
 from syncqc.faces.registry import open_detector
 from syncqc.loaders.sync_loss import SyncLoss
 from syncqc.media.mel import MelFrontEnd, mel_columns, reach
-from syncqc.media.synthetic import Talk, draw, images, picture_times_s, sound
+from syncqc.media.synthetic import Talk, images, picture_times_s, sound
 from syncqc.nets.checkpoint import Header, LoadedNet
 from syncqc.nets.ic_syncnet import IcSyncNet, IcSyncNetConfig
 from syncqc.stages.part import Mel
@@ -406,17 +403,3 @@ def test_images_that_follow_the_loss_fit_the_sound_better(drawn: Drawn) -> None:
     moved = (255 * crops.detach()[0].clamp(0, 1)).round().byte().permute(0, 2, 3, 1).numpy()
     assert np.abs(moved.astype(int) - drawn.crops).mean() < 5
     assert measured(moved, drawn, 5).mean() > before + 0.1
-
-
-@pytest.mark.slow
-def test_the_example_learns_which_image_is_in_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "clips").mkdir()
-    draw(Talk(seed=5, duration_s=3.0, offset_frames=3), tmp_path / "clips" / "early_3.mp4")
-    assert main(["score", str(tmp_path / "clips"), "--out", str(tmp_path / "manifest.parquet"), "--engine", "local"]) == 0
-    capsys.readouterr()
-    path = Path(__file__).parents[2] / "pipelines" / "sync_loss_example.py"
-    losses, shares = runpy.run_path(str(path))["train"](tmp_path / "manifest.parquet", n_steps=8)
-    assert len(losses) == 8
-    assert np.mean(losses[-3:]) < losses[0] / 2
-    # The loader takes the offset away: only the images from -1 ... 1 away are in time.
-    assert sum(shares[3:6]) > 0.9

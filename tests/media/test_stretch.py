@@ -44,7 +44,7 @@ def scale_and_start(path: str, first: int, **options: int) -> tuple[float, Start
         return found.image_scale, found.start
 
 
-def same_as_from_the_start(path: Path, n_threads: int = 1) -> None:
+def assert_same_as_from_the_start(path: Path, n_threads: int = 1) -> None:
     facts = probe(str(path))
     whole = np.stack(list(read_images(str(path), facts)))
     n = len(whole)
@@ -58,7 +58,7 @@ def same_as_from_the_start(path: Path, n_threads: int = 1) -> None:
 
 @pytest.mark.parametrize(("suffix", "output", "source"), FILES.values(), ids=FILES.keys())
 def test_a_stretch_is_what_reading_from_the_start_gives(make, suffix: str, output: tuple[str, ...], source: dict[str, object]) -> None:
-    same_as_from_the_start(make.clip(suffix, *output, **source))
+    assert_same_as_from_the_start(make.clip(suffix, *output, **source))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -67,16 +67,16 @@ def test_a_stretch_of_a_file_that_was_cut_without_encoding(make, suffix: str, wh
     whole = make.clip(".mp4", "-g", "30", "-bf", "2", **LONG)
     cut = ("-ss", "1.3")
     before, after = (cut, ()) if where == "before the input" else ((), cut)
-    same_as_from_the_start(make.changed(whole, suffix, *after, "-t", "4", "-c", "copy", before=before))
+    assert_same_as_from_the_start(make.changed(whole, suffix, *after, "-t", "4", "-c", "copy", before=before))
 
 
 @pytest.mark.parametrize("delay_s", ["0.3", "-0.3"])
 def test_a_stretch_where_picture_and_sound_begin_apart(make, delay_s: str) -> None:
-    same_as_from_the_start(make.clip(".mp4", "-g", "12", "-bf", "2", before_video=("-itsoffset", delay_s), **LONG))
+    assert_same_as_from_the_start(make.clip(".mp4", "-g", "12", "-bf", "2", before_video=("-itsoffset", delay_s), **LONG))
 
 
 def test_threads_change_nothing(make) -> None:
-    same_as_from_the_start(make.clip(".mp4", "-g", "12", "-bf", "2", **LONG), n_threads=3)
+    assert_same_as_from_the_start(make.clip(".mp4", "-g", "12", "-bf", "2", **LONG), n_threads=3)
 
 
 def test_a_reduced_stretch_with_pixels_that_are_not_square(make) -> None:
