@@ -13,11 +13,14 @@ from syncqc.errors import UsageError
 from syncqc.report.words import offset_in_words, signed_offset
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from syncqc.report.map_figure import MapPart
 
 Row = Mapping[str, object]
+_SPARED = ("margin", "speech", "p in sync", "offscreen")
+"""Columns that a narrow terminal does without, the first one first."""
 AGREES = 0.5
 """From this probability at offset on, sound and lips agree more than they disagree."""
 
@@ -30,6 +33,8 @@ class Matrices:
     """One per track: ``part_index``, ``track_index``, ``w``, ``n_windows`` and the cells as float16."""
     tau: float
     zero_offset_frames: int
+    model: str = ""
+    """The network's name."""
 
     def cells(self, row: Row) -> Any:
         """Cosines (2 w + 1, n) of the row's track, float32, NaN where a cell does not count; None where none were kept."""
@@ -63,6 +68,15 @@ def shown_rows(rows: Sequence[Row], track: int | None) -> list[Row]:
     return found
 
 
+def at_each_moment(rows: Sequence[Row], shown: Sequence[Row]) -> list[Row]:
+    """The shown rows, and those of other faces that are there while none of these is, in order of time: a cut ends a track."""
+    taken = list(shown)
+    for row in sorted(rows, key=lambda row: -cast(float, row.get("probability_at_offset") or 0)):
+        if is_measured(row) and not any(row is one or _is_beside(row, one) for one in taken):
+            taken.append(row)
+    return sorted(taken, key=lambda row: (cast("int | None", row.get("part_index")) or 0, cast("float | None", row.get("start_s")) or 0.0))
+
+
 def is_measured(row: Row) -> bool:
     """Whether the row holds sync numbers."""
     return row.get("failure") is None and row.get("offset_frames") is not None
@@ -87,7 +101,7 @@ def verdict(shown: Iterable[Row]) -> str:
     measured = [row for row in shown if is_measured(row)]
     if not measured:
         return "nothing was measured"
-    agreeing = [row for row in measured if cast(float, row["probability_at_offset"]) >= AGREES]
+    agreeing = _agreeing(measured)
     if not agreeing:
         best = max(cast(float, row["probability_at_offset"]) for row in measured)
         return f"sound and lips agree at none of the offsets searched (probability {best:.2f} at best)"
@@ -104,15 +118,33 @@ def verdict(shown: Iterable[Row]) -> str:
     return "; ".join(said)
 
 
-def table_of(rows: Sequence[Row], shown: Sequence[Row]) -> Table:
+def offset_of_clip(shown: Iterable[Row]) -> int | None:
+    """The offset that the verdict names; None where sound and lips agree at none, or nothing was measured."""
+    agreeing = _agreeing(filter(is_measured, shown))
+    return _offset_of(agreeing) if agreeing else None
+
+
+def fitting_table(rows: Sequence[Row], shown: Sequence[Row], console: Console) -> tuple[Table, list[str]]:
+    """The table with as many columns as the terminal has room for, and a line that names those left out, where there are."""
+    for n in range(len(_SPARED) + 1):
+        left_out = _SPARED[:n]
+        table = table_of(rows, shown, left_out)
+        if console.measure(table, options=console.options.update(max_width=1000)).maximum <= console.width:
+            break
+    return table, [f"left out for want of width: {', '.join(left_out)}"] * bool(left_out)
+
+
+def table_of(rows: Sequence[Row], shown: Sequence[Row], left_out: Sequence[str] = ()) -> Table:
     """One line per part and face track; those that are drawn have a star, a failure stands where the offset would."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), collapse_padding=True, pad_edge=False, show_edge=False)
-    for heading in ("part", "track", "time in s", "offset, or\nwhy not", "margin", "p at\noffset", "p in\nsync", "off-\nscreen", "speech"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("part", "track", "time in s", "offset, or\nwhy not", "margin", "p at\noffset", "p in\nsync", "off-\nscreen", "speech")
+    kept = [i for i, heading in enumerate(headings) if heading.replace("-\n", "").replace("\n", " ") not in left_out]
+    for i in kept:
+        table.add_column(headings[i], justify="right", no_wrap=True)
     for row in rows:
         is_drawn = is_measured(row) and any(row is other for other in shown)
         cells = (
@@ -123,7 +155,7 @@ def table_of(rows: Sequence[Row], shown: Sequence[Row]) -> Table:
             *(_number(row.get(name), ".2f") for name in ("margin", "probability_at_offset", "probability_in_sync")),
             *(_number(row.get(name), ".2f") for name in ("offscreen_ratio", "speech_ratio")),
         )
-        table.add_row(*map(Text, cells))
+        table.add_row(*(Text(cells[i]) for i in kept))
     return table
 
 
@@ -158,13 +190,28 @@ def map_parts(shown: Sequence[Row], matrices: Matrices) -> list[MapPart]:
     return parts
 
 
+def _agreeing(measured: Iterable[Row]) -> list[Row]:
+    return [row for row in measured if cast(float, row["probability_at_offset"]) >= AGREES]
+
+
 def _rank(row: Row) -> tuple[bool, bool, bool]:
     return row.get("is_chosen_track") is not True, row.get("is_listed_face") is not True, not is_measured(row)
 
 
+def _is_beside(one: Row, other: Row) -> bool:
+    """Whether both rows are of the same moment."""
+    if one.get("part_index") != other.get("part_index"):
+        return False
+    edges = [cast("float | None", row.get(name)) for row in (one, other) for name in ("start_s", "end_s")]
+    start_s, end_s, other_start_s, other_end_s = edges
+    if start_s is None or end_s is None or other_start_s is None or other_end_s is None:
+        return True
+    return start_s < other_end_s and other_start_s < end_s
+
+
 def _remarks(row: Row) -> Iterator[str]:
     if row.get("is_listed_face"):
-        yield f"part {row.get('part_index')}: track {row.get('track_index')} is the face that the dataset's list points at"
+        yield f"part {row.get('part_index')}: track {row.get('track_index')} is the face that was pointed at"
     if row.get("frozen_start_s"):
         yield f"part {row.get('part_index')}: the picture stands still for its first {_number(row.get('frozen_start_s'), '.2f')} s"
 

@@ -15,6 +15,7 @@ import typer
 from syncqc import __version__
 from syncqc.cli.cache import cache
 from syncqc.cli.calibrate import calibrate
+from syncqc.cli.compare import compare
 from syncqc.cli.demo import demo
 from syncqc.cli.doctor import doctor
 from syncqc.cli.evaluate import evaluate
@@ -22,6 +23,7 @@ from syncqc.cli.filter import filter
 from syncqc.cli.inspect import inspect
 from syncqc.cli.merge import merge
 from syncqc.cli.models import models
+from syncqc.cli.report import report
 from syncqc.cli.resync import resync
 from syncqc.cli.run import run
 from syncqc.cli.score import score
@@ -49,7 +51,7 @@ def syncqc(
     """Measures whether the voice and the lips of a video belong together, over whole datasets."""
 
 
-for _command in (score, filter, resync, merge, inspect, demo, doctor, models, cache, train, evaluate, calibrate):
+for _command in (score, filter, resync, merge, report, inspect, compare, demo, doctor, models, cache, train, evaluate, calibrate):
     app.command()(_command)
 
 

@@ -1,4 +1,4 @@
-"""What was measured, for people: the page about a whole dataset, the probability map of one face, and sentences.
+"""What was measured, for people: pages about datasets, about one clip and about what changed; the probability map; sentences.
 
-Knows manifests and plain arrays only: no video, no network, and nothing of training.
+Knows manifests and plain arrays; the videos behind them in `sheet_media` and the clip page's caller alone; nothing of training.
 """

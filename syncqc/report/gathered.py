@@ -107,6 +107,12 @@ class Cells:
     """Per kind, how many clips of the sample are of it."""
     clip_sample: int
     """Of so many clips one was looked at for `clips`: 1 means that counts of clips are exact."""
+    switches: tuple[str, ...] = ()
+    """Fields of `Rules` that are on or off; their bits in ``artefact_bits`` follow those of the artefacts."""
+    shared: tuple[tuple[int, ...], ...] = ()
+    """Time that rows of several cells cover together, where a part has more than one chosen track: those cells, as in ``clips``."""
+    shared_s: tuple[float, ...] = ()
+    """How much time; it stays where one of the cells stays, and is not in ``length_s``."""
 
 
 @dataclass(frozen=True)
@@ -163,13 +169,13 @@ class Gathered:
     datasets: tuple[Dataset, ...]
     histograms: Mapping[str, Histogram]
     """By name: ``offset_frames`` (one bin per image), ``probability_at_offset``, ``offscreen_ratio``, ``probability_in_sync``,
-    ``speech_ratio``, ``frozen_ratio``."""
+    ``speech_ratio``, ``frozen_ratio``; and ``clip_offset_frames``, which counts clips."""
     density: Density
     cells: Cells
     funnels: Mapping[str, tuple[FunnelStep, ...]]
     """Manifest to what `syncqc filter` with its defaults leaves step by step; the first step is everything."""
     tables: tuple[GroupTable, ...]
-    """By dataset and split, by speaker, by codec and trace."""
+    """``splits``, ``speakers``, ``codecs``, and ``offsets``: of clips, by dataset."""
     own_offsets: tuple[OwnOffsets, ...]
     notes: tuple[str, ...]
     """What a reader must know of these manifests: filtered ones, several models, no artefacts looked for, rows without a chosen track."""

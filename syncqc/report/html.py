@@ -10,7 +10,8 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _UNSAFE_IN_JSON = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_DECIMALS = 5
 _BASE_STYLES = ("base.css",)
 _BASE_SCRIPTS = ("figures.js",)
 
@@ -60,6 +62,22 @@ def json_in_html(value: object) -> str:
 def finite(value: float | None, n_decimals: int = 4) -> float | None:
     """The number rounded for a page; None for what is not finite."""
     return None if value is None or not math.isfinite(value) else round(value, n_decimals)
+
+
+def as_data(value: object) -> Any:
+    """The same as lists and tables of numbers, texts and None: floats rounded to 5 decimals, whole ones as integers, None for others."""
+    if is_dataclass(value):
+        return {field.name: as_data(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): as_data(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        if {type(one) for one in value} <= {int, str}:
+            return list(value)
+        return [as_data(one) for one in value]
+    if isinstance(value, float):
+        rounded = finite(value, _DECIMALS)
+        return int(rounded) if rounded is not None and rounded.is_integer() else rounded
+    return value
 
 
 def data_url(content: bytes, media_type: str) -> str:

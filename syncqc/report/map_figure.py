@@ -1,6 +1,7 @@
-"""The probability map of one face: image time across, offset up, probability as colour, and when the face is the speaker below.
+"""The probability map of one face: image time across, offset up, probability as colour; below it when the face is the speaker.
 
-Draws plain arrays; knows no stage, no network and no manifest. Matplotlib is imported inside and never opens a window.
+The person stands beside it. Draws plain arrays; knows no stage, no network and no manifest. Matplotlib is imported inside and never
+opens a window.
 
 Source: IC-SyncNet, Fig. 2.
 """
@@ -29,6 +30,7 @@ _INCHES_PER_S = 1.1
 _WIDTH_IN = (8.0, 40.0)
 _HEIGHT_IN = 5.6
 _MARGIN_IN = 1.9
+_STILL_IN = 3.2
 _DPI = 120
 _CHARACTERS_PER_IN = 17.5
 _TITLE_CHARACTERS_PER_IN = 9.2
@@ -73,8 +75,19 @@ class MapPart:
         return -w - self.zero_offset_frames, w - self.zero_offset_frames
 
 
-def draw_map(parts: Sequence[MapPart], title: str) -> Figure:
-    """One figure with all parts side by side on the clip's clock.
+@dataclass(frozen=True, eq=False)
+class Still:
+    """The person that was judged."""
+
+    image: npt.NDArray[np.uint8]
+    """(height, width, 3), RGB."""
+    time_s: float
+    box_px: Sequence[float] | None = None
+    """Left, top, right, bottom of the face in pixels of the image."""
+
+
+def draw_map(parts: Sequence[MapPart], title: str, still: Still | None = None) -> Figure:
+    """One figure with all parts side by side on the clip's clock, and the person beside them.
 
     Raises:
         ValueError: there is no part.
@@ -85,11 +98,14 @@ def draw_map(parts: Sequence[MapPart], title: str) -> Figure:
 
     duration_s = max(part.end_s for part in parts) - min(part.start_s for part in parts)
     width_in = float(np.clip(_MARGIN_IN + _INCHES_PER_S * duration_s, *_WIDTH_IN))
-    figure = Figure(figsize=(width_in, _HEIGHT_IN), dpi=_DPI, layout="constrained")
-    grid = figure.add_gridspec(2, 2, height_ratios=(14, 1), width_ratios=(100, 100 * 0.18 / width_in))
+    beside_in = [] if still is None else [_STILL_IN]
+    whole_in = width_in + sum(beside_in)
+    figure = Figure(figsize=(whole_in, _HEIGHT_IN), dpi=_DPI, layout="constrained")
+    ratios = [width_in, 0.18, *beside_in]
+    grid = figure.add_gridspec(2, len(ratios), height_ratios=(14, 1), width_ratios=ratios)
     axes = figure.add_subplot(grid[0, 0])
     bar = figure.add_subplot(grid[1, 0], sharex=axes)
-    lines = [line for said in _printable(title).split("\n") for line in textwrap.wrap(said, int(width_in * _TITLE_CHARACTERS_PER_IN))]
+    lines = [line for said in _printable(title).split("\n") for line in textwrap.wrap(said, int(whole_in * _TITLE_CHARACTERS_PER_IN))]
     figure.suptitle("\n".join(lines), fontsize=11, x=0.01, ha="left", parse_math=False)
     inches_per_s = (width_in - _MARGIN_IN) / max(duration_s, 1e-9)
     for part in parts:
@@ -98,6 +114,8 @@ def draw_map(parts: Sequence[MapPart], title: str) -> Figure:
     _draw_scales(axes, bar, parts)
     if axes.images:
         figure.colorbar(axes.images[0], cax=figure.add_subplot(grid[0, 1]), label="probability that sound and lips are in sync")
+    if still is not None:
+        _draw_still(figure.add_subplot(grid[0, 2]), still)
     return figure
 
 
@@ -162,6 +180,17 @@ def _draw_offset(axes: Axes, part: MapPart, offset_frames: int, has_label: bool)
         bbox={"boxstyle": "round,pad=0.25", "facecolor": _ARROW, "edgecolor": "none"},
         arrowprops={"arrowstyle": "-|>", "color": _ARROW, "linewidth": 2, "shrinkB": 0},
     )
+
+
+def _draw_still(axes: Axes, still: Still) -> None:
+    from matplotlib.patches import Rectangle
+
+    axes.imshow(still.image)
+    axes.set_axis_off()
+    axes.set_title(f"the face at {still.time_s:.2f} s", fontsize=9)
+    if still.box_px is not None:
+        left, top, right, bottom = still.box_px
+        axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=_ARROW, linewidth=1.5))
 
 
 def _draw_speaker(bar: Axes, part: MapPart) -> None:

@@ -11,6 +11,7 @@ import torch
 from skimage.data import astronaut
 
 from syncqc.cli import inspect as inspect_module
+from syncqc.cli.inspect import Wanted, clip_of
 from syncqc.cli.inspect_view import Matrices
 from syncqc.cli.main import main
 from syncqc.engine.assemble import ClipResult
@@ -62,6 +63,7 @@ def test_a_measured_video_is_shown_drawn_and_judged(
     assert Path("talk.sync.png").read_bytes().startswith(b"\x89PNG")
     said = capsys.readouterr().out
     assert "talk.mp4: the sound leads the picture by 2 images (80 ms)" in said
+    assert "the picture does not show the face: cannot be opened: " in said, "the file is no video"
     assert "wrote talk.sync.png" in said
     assert "+2 (+80 ms)" in said
 
@@ -103,19 +105,99 @@ def test_a_track_can_be_chosen(video: Path, monkeypatch: pytest.MonkeyPatch, cap
         pytest.param(["talk.mp4", "--out", "talk.mp4"], "talk.mp4 is an input; choose another --out", id="the video"),
         pytest.param(["talk.mp4", "--out", "link.png", "--force"], "link.png is an input; choose another --out", id="a link to the video"),
         pytest.param(["talk.mp4", "--out", "dir.png", "--force"], "dir.png is a folder", id="out is a folder"),
+        pytest.param(
+            ["talk.mp4", "page.html"], "what is page.html for? A page is written with --html, a picture with --out", id="no --html"
+        ),
+        pytest.param(["talk.mp4", "--to", "9"], "--from and --to choose what a page shows: add --html", id="a stretch of no page"),
+        pytest.param(["talk.mp4", "--html", "page.png"], "the page must end in .html, not page.png", id="no html"),
+        pytest.param(["talk.mp4", "--html", "old.html"], "old.html is already there; --force replaces it", id="page already there"),
+        pytest.param(
+            ["talk.mp4", "--html", "link.html", "--force"],
+            "link.html is an input; choose another name for the page",
+            id="page is the video",
+        ),
+        pytest.param(["talk.mp4", "--html", "--from", "5", "--to", "5"], "--to must come after --from, not 5 after 5", id="no stretch"),
+        pytest.param(["talk.mp4", "--html", "--from", "inf"], "--from and --to are numbers of seconds", id="no number"),
+        pytest.param(
+            ["talk.mp4", "--audio-start", "2"], "--audio-start speaks of the file of --audio, and there is none", id="start of nothing"
+        ),
+        pytest.param(
+            ["talk.mp4", "--face", "320,180"], "--face must be X,Y with both in 0-1, for instance 0.5,0.4, not 320,180", id="face in pixels"
+        ),
+        pytest.param(["talk.mp4", "--face", "0.5"], "--face must be X,Y with both in 0-1, for instance 0.5,0.4, not 0.5", id="half a face"),
     ],
 )
 def test_a_wrong_command_stops_before_any_work(
     video: Path, arguments: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("old.png").write_text("old")
+    Path("old.html").write_text("old")
     Path("link.png").symlink_to(video)
+    Path("link.html").symlink_to(video)
     Path("dir.png").mkdir()
     monkeypatch.setattr(inspect_module, "measure", lambda *_: pytest.fail("work was done"))
     assert main(["inspect", *arguments]) == 2
     assert capsys.readouterr().err == f"error: {sentence}\n"
     assert Path("old.png").read_text() == "old"
     assert video.read_bytes() == b"video"
+
+
+def test_sidecar_start_and_listed_face_are_those_of_a_list() -> None:
+    clip = clip_of(Path("a/talk.mp4"), Path("talk.wav"), 2.5, "0.25,0.5")
+    assert (clip.clip_id, clip.audio_start_s, clip.listed_face_x, clip.listed_face_y) == ("talk", 2.5, 0.25, 0.5)
+    assert clip.audio_path == str(Path("talk.wav").resolve())
+    assert clip_of(Path("talk.mp4"), None, None, None) == Clip("talk", str(Path("talk.mp4").resolve()))
+
+
+def test_a_page_is_written_in_place_of_the_picture(
+    video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give(monkeypatch, [measured_row(0), measured_row(1)])
+    assert main(["inspect", str(video), "--html"]) == 1, "what the file holds is no video, so the page has none"
+    out, err = capsys.readouterr()
+    page = Path("talk.sync.html").read_text()
+    assert "No video: cannot be opened: " in page
+    assert "The page holds everything" in page
+    assert "wrote talk.sync.html (" in out
+    assert "MB, 0 to 8 s of 8.0 s)" in out
+    assert err.startswith("the page has no video: cannot be opened: ")
+    assert not Path("talk.sync.png").exists()
+
+
+def test_page_and_picture_can_both_be_asked_for(video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    give(monkeypatch, [measured_row(0), measured_row(1)])
+    assert main(["inspect", str(video), "--html", "a.html", "--out", "a.png", "--from", "4", "--to", "6"]) == 1
+    assert "wrote a.html (" in (said := capsys.readouterr().out)
+    assert "4 to 6 s of 8.0 s" in said
+    assert Path("a.png").read_bytes().startswith(b"\x89PNG")
+    assert "This page holds 4 to 6 s of the 8.0 s of the clip" in Path("a.html").read_text()
+
+
+def test_a_hostile_name_is_shown_as_it_is(video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    give(monkeypatch, [measured_row(0)])
+    hostile = video.with_name("<img src=x onerror=alert(1)>[red].mp4")
+    hostile.write_bytes(b"video")
+    main(["inspect", str(hostile), "--html"])
+    page = Path("<img src=x onerror=alert(1)>[red].sync.html").read_text()
+    assert "<h1>&lt;img src=x onerror=alert(1)&gt;[red].mp4</h1>" in page
+    assert "<img" not in page.split("<script")[0]
+    assert "<img src=x onerror=alert(1)>[red].mp4: the sound leads" in capsys.readouterr().out
+
+
+def test_a_page_of_what_was_not_measured_says_why(video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    give(monkeypatch, [failed_row(0, "silent", "the sound of this part is digital silence"), failed_row(1)])
+    assert main(["inspect", str(video), "--html"]) == 1
+    assert "silent: the sound of this part is digital silence; the page says so too\n" in capsys.readouterr().err
+    assert "nothing was measured: silent: the sound of this part is digital silence" in Path("talk.sync.html").read_text()
+
+
+def test_a_page_that_begins_behind_the_end_is_refused(
+    video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give(monkeypatch, [measured_row(0)])
+    assert main(["inspect", str(video), "--html", "--from", "4"]) == 2
+    assert capsys.readouterr().err == "error: the clip lasts 4.00 s; --from 4 lies behind it\n"
+    assert not Path("talk.sync.html").exists()
 
 
 def test_force_replaces_an_older_picture(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,11 +245,17 @@ def test_a_real_file_goes_all_the_way(tmp_path: Path, monkeypatch: pytest.Monkey
     store(tmp_path / "untrained.safetensors", network, Header("untrained", asdict(network.config), tau=0.1, calibration=calibration))
     write_still_face(tmp_path / "still.mp4", n_images=40)
     assert main(["inspect", "still.mp4", "--model", "untrained.safetensors"]) == 0
-    assert "still.mp4: " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "still.mp4: " in said
+    assert "does not show the face" not in said
     assert (tmp_path / "still.sync.png").read_bytes().startswith(b"\x89PNG")
     # an untrained network knows nothing, so no number is looked at here; the matrix must be that of the row
-    result, matrices = inspect_module.measure(tmp_path / "still.mp4", None, str(tmp_path / "untrained.safetensors"), None, None)
+    clip = clip_of(tmp_path / "still.mp4", None, None, "0.5,0.5")
+    result, matrices = inspect_module.measure(clip, str(tmp_path / "untrained.safetensors"), None, None)
+    inspect_module.show(tmp_path / "still.mp4", Wanted(page=tmp_path / "still.html"), result, matrices)
+    assert '<video id="video"' in (tmp_path / "still.html").read_text()
     (row,) = result.rows
+    assert row["is_listed_face"] is True
     cells = matrices.cells(row)
     assert cells.shape[1] == 36
     curve = np.array([np.nan if value is None else value for value in row["similarity"]])  # type: ignore[attr-defined]

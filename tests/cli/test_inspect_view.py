@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from syncqc.cli.inspect_view import Matrices, is_measured, map_parts, notes, reason, shown_rows, table_of, verdict
+from syncqc.cli.inspect_view import (
+    Matrices,
+    at_each_moment,
+    fitting_table,
+    is_measured,
+    map_parts,
+    notes,
+    offset_of_clip,
+    reason,
+    shown_rows,
+    table_of,
+    verdict,
+)
 from syncqc.errors import UsageError
 
 Row = dict[str, object]
@@ -49,6 +61,17 @@ def test_where_none_is_chosen_the_first_that_was_measured() -> None:
 def test_a_listed_face_that_was_not_measured_is_shown_rather_than_another() -> None:
     rows = [row(0, 0, is_chosen_track=False, is_listed_face=False), row(0, 1, None, is_listed_face=True)]
     assert shown_rows(rows, track=None) == [rows[1]]
+
+
+def test_where_faces_follow_each_other_each_is_shown_while_it_is_there() -> None:
+    rows = [
+        row(0, 0, start_s=0.0, end_s=2.0, p=0.6),
+        row(0, 1, start_s=2.0, end_s=5.0),
+        row(0, 2, start_s=1.0, end_s=3.0),
+        row(0, 3, None, start_s=0.0, end_s=0.2),
+        row(1, None, None, start_s=None, end_s=None),
+    ]
+    assert at_each_moment(rows, [rows[1], rows[4]]) == [rows[0], rows[1], rows[4]]
 
 
 def test_a_track_by_its_number() -> None:
@@ -127,6 +150,38 @@ def test_table_fits_a_narrow_terminal() -> None:
         assert whole in capture.get()
 
 
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        pytest.param(100, [], id="wide"),
+        pytest.param(60, ["left out for want of width: margin, speech"], id="60 columns"),
+        pytest.param(48, ["left out for want of width: margin, speech, p in sync, offscreen"], id="48 columns"),
+    ],
+)
+def test_a_narrow_terminal_does_without_columns_and_says_so(width: int, lines: list[str]) -> None:
+    console = Console(width=width)
+    rows = [row(0, 0), row(0, 1, offset=-12), row(1, None, None)]
+    table, said = fitting_table(rows, rows, console)
+    with console.capture() as capture:
+        console.print(table)
+    assert said == lines
+    assert "…" not in capture.get()
+    assert max(map(len, capture.get().splitlines())) <= width
+    assert "-12 (-480 ms)" in capture.get()
+
+
+@pytest.mark.parametrize(
+    ("rows", "offset"),
+    [
+        pytest.param([row(offset=2), row(1, offset=-9, p=0.2)], 2, id="of the parts that agree"),
+        pytest.param([row(offset=2, p=0.2)], None, id="none agrees"),
+        pytest.param([row(offset=None)], None, id="nothing measured"),
+    ],
+)
+def test_offset_of_the_clip(rows: list[Row], offset: int | None) -> None:
+    assert offset_of_clip(rows) == offset
+
+
 def test_nothing_measured_has_no_marks() -> None:
     assert notes([row(0, None, None)]) == ["part 0: no_face: no face on 25 images looked at"]
 
@@ -141,7 +196,7 @@ def test_what_a_list_points_at_and_a_picture_that_begins_frozen_get_a_line() -> 
     assert notes([*rows, row(1, frozen_start_s=0.0)]) == [
         "* drawn",
         "part 0: the picture stands still for its first 1.04 s",
-        "part 0: track 1 is the face that the dataset's list points at",
+        "part 0: track 1 is the face that was pointed at",
     ]
 
 

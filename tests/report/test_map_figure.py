@@ -10,7 +10,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from syncqc.report.map_figure import MapPart, draw_map, write_png
+from syncqc.measure.active_speaker import onscreen_intervals_s
+from syncqc.measure.probability import probability_map
+from syncqc.measure.sync import measure
+from syncqc.report.map_figure import MapPart, Still, draw_map, write_png
 
 NAMED = {
     "speaks": "#1b7f79",
@@ -88,6 +91,35 @@ def test_the_bar_shows_when_the_face_speaks_when_not_and_what_was_not_measured()
     figure = draw_map([part(probability=probability, offset_frames=3, onscreen_s=[(1.0, 2.0)])], "")
     colour = colours(figure)
     assert [colour(1, x, 0.5) for x in (0.5, 1.5, 2.5, 4.5)] == ["silent", "speaks", "silent", "white"]
+
+
+@pytest.mark.parametrize("offset", [3, -2])
+def test_the_grey_share_of_the_bar_is_the_offscreen_ratio(offset: int) -> None:
+    cells = np.full((31, 96), -0.4)
+    cells[15 - offset, 40:] = 0.4
+    cells[:, 90:] = np.nan  # no sound there
+    found = measure(cells, np.isfinite(cells), tau=0.1)
+    assert found is not None
+    speaks = [(one["start_s"], one["end_s"]) for one in onscreen_intervals_s(found.onscreen_windows, first_image=125)]
+    drawn = part(start_s=5.0, probability=probability_map(cells, np.isfinite(cells), 0.1), offset_frames=offset, onscreen_s=speaks)
+    colour = colours(draw_map([drawn], ""))
+    seen = [colour(1, 5.08 + (j + 0.5) / 25, 0.5) for j in range(96)]
+    assert seen[90:] == ["white"] * 6
+    assert 0.3 < found.offscreen_ratio < 0.6
+    assert seen[:90].count("silent") / 90 == pytest.approx(found.offscreen_ratio)
+    assert seen[:90].count("speaks") / 90 == pytest.approx(1 - found.offscreen_ratio)
+
+
+def test_the_person_stands_beside_the_map_with_a_frame_around_the_face() -> None:
+    image = np.full((120, 160, 3), 40, np.uint8)
+    alone, beside = draw_map([part()], ""), draw_map([part()], "", Still(image, 1.24, (40, 20, 80, 90)))
+    axes = beside.axes[-1]
+    assert axes.get_title() == "the face at 1.24 s"
+    assert axes.patches[0].get_bbox().extents.tolist() == [40, 20, 80, 90]  # type: ignore[attr-defined]
+    assert beside.get_size_inches()[0] > alone.get_size_inches()[0]
+    colours(beside)
+    assert axes.get_window_extent().x0 > beside.axes[0].get_window_extent().x1
+    assert len(alone.axes) == 3, "without a person there is no room kept for one"
 
 
 def test_parts_stand_side_by_side_and_a_failed_one_says_why() -> None:

@@ -1,6 +1,6 @@
 "use strict";
 /* Figures of a page: drawn with Plotly in the page's colours, drawn again when those change, saved as PNG, SVG and CSV. */
-const syncqc = { data: JSON.parse(document.getElementById("data").textContent), figures: {} };
+const syncqc = { data: JSON.parse(document.getElementById("data").textContent), figures: {}, painters: [] };
 
 /* Told apart in both themes and by most colour-blind readers (Okabe and Ito, lightness evened). */
 syncqc.palette = { light: ["#0b5cad", "#c2500a", "#0a7d5a", "#a8326f", "#7a6000", "#3f8fb5", "#5b4bb5", "#6b6b6b"],
@@ -29,13 +29,19 @@ syncqc.draw = function (name) {
   const theme = syncqc.theme(), figure = syncqc.figures[name], own = figure.layout(theme);
   const axis = { gridcolor: theme.line, linecolor: theme.line, zerolinecolor: theme.line, automargin: true };
   const layout = Object.assign({ paper_bgcolor: theme.panel, plot_bgcolor: theme.panel, font: { color: theme.text, size: 13 },
-    margin: { l: 50, r: 15, t: 10, b: 45 }, legend: { orientation: "h", y: -0.25 }, colorway: theme.colours, height: 300, hovermode: "closest" }, own);
+    margin: { l: 50, r: 15, t: 10, b: 45 }, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, colorway: theme.colours, height: 300, hovermode: "closest" }, own);
   for (const key of Object.keys(layout)) if (/^[xy]axis\d*$/.test(key)) layout[key] = Object.assign({}, axis, layout[key]);
   for (const key of ["xaxis", "yaxis"]) layout[key] = layout[key] || axis;
   return Plotly.react(element, figure.traces(theme), layout, { displayModeBar: false, responsive: true });
 };
 
-syncqc.drawAll = function () { for (const name of Object.keys(syncqc.figures)) syncqc.draw(name); };
+/* What else has the page's colours: called now, and whenever they change. */
+syncqc.onTheme = function (paint) { syncqc.painters.push(paint); paint(); };
+
+syncqc.drawAll = function () {
+  for (const name of Object.keys(syncqc.figures)) syncqc.draw(name);
+  for (const paint of syncqc.painters) paint();
+};
 
 syncqc.csv = function (rows) {
   const cell = (value) => {
