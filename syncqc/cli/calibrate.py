@@ -37,9 +37,7 @@ def calibrate(
     """Fits the temperature, the map to `probability_in_sync` and when a face is the speaker on SOURCE; writes MODEL with them to OUT."""
     check_file(out, ".safetensors")
     if figure is not None:
-        if figure.suffix != ".png":
-            raise UsageError(f"--figure must end in .png, not {figure.name}")
-        check_file(figure, ".png")
+        check_file(figure, ".png", name="--figure")
     if zero is not None and zero_from is not None:
         raise UsageError("--zero and --zero-from both say what the zero is; give one of them")
     clips, detector = checked(model, source, detector, split)

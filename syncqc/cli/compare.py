@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from syncqc.cli import rule_options as options
-from syncqc.errors import UsageError
 
 if TYPE_CHECKING:
     from syncqc.manifest.rules import Rules
     from syncqc.report.compare_made_by import Fact
     from syncqc.report.compared import Comparison
+
+_SUFFIXES = {"--out": ".html", "--csv": ".csv"}
 
 
 def compare(
@@ -65,58 +67,52 @@ def compare(
         per=per,
         min_share=min_share,
     )
-    places = {".html": out, ".csv": csv}
     facts = made_by(old, new)
-    _check_places(places, force)
+    places = _checked_places({"--out": out, "--csv": csv}, [old, new], force)
     with Console(stderr=True).status("comparing"):
         found = compare_manifests(old, new, rules, changes=csv)
         if out is not None:
             _write_page(out, found, facts, old, new, rules)
     _show(found, facts, old, new)
-    for place in places.values():
-        if place is not None:
-            typer.echo(str(place))
+    for place in places:
+        typer.echo(str(place))
 
 
-def _check_places(places: dict[str, Path | None], force: bool) -> None:
-    """Refuses places that would lose something, before any work."""
-    for suffix, place in places.items():
-        if place is None:
-            continue
-        option = "--out" if suffix == ".html" else "--csv"
-        if place.suffix.lower() != suffix:
-            raise UsageError(f"{option} must name a {suffix} file, not {place}")
-        if not place.parent.is_dir():
-            raise UsageError(f"there is no folder {place.parent}")
-        if place.is_dir():
-            raise UsageError(f"{place} is a folder")
-        if place.exists() and not force:
-            raise UsageError(f"{place} is already there; --force replaces it")
+def _checked_places(named: Mapping[str, Path | None], inputs: Sequence[Path], force: bool) -> list[Path]:
+    """The places that are written to; refuses those that would lose something, before any work."""
+    from syncqc.cli.places import check_file, refuse_present
+
+    places = [(option, place) for option, place in named.items() if place is not None]
+    for option, place in places:
+        check_file(place, _SUFFIXES[option], name=option, inputs=inputs)
+        refuse_present(place, force)
+    return [place for _, place in places]
 
 
 def _write_page(out: Path, found: Comparison, facts: tuple[Fact, ...], old: Path, new: Path, rules: Rules) -> None:
-    from syncqc.manifest.aside import written_aside
-    from syncqc.report.compare_made_by import notes, shortened
+    from syncqc.cli.places import write_text
+    from syncqc.report.compare_made_by import notes
     from syncqc.report.compare_page import About, comparison_page
+    from syncqc.report.words import shortened_path
 
     about = About(
-        old=shortened(str(old)),
-        new=shortened(str(new)),
+        old=shortened_path(str(old)),
+        new=shortened_path(str(new)),
         facts=facts,
         notes=notes(old, new),
         limits={"probability_at_offset": rules.p, "offscreen_ratio": rules.offscreen},
         command=_command(old, new, out, rules),
     )
-    text = comparison_page(found, about)
-    with written_aside(out) as aside:
-        aside.write_text(text, encoding="utf-8", newline="\n")
+    write_text(out, comparison_page(found, about))
 
 
 def _command(old: Path, new: Path, out: Path, rules: Rules) -> str:
     """The command that makes the page again; of paths the last two names, as a page travels farther than its folder."""
     import shlex
 
-    words = ["syncqc", "compare", *("/".join(path.parts[-2:]) for path in (old, new)), "--out", out.name]
+    from syncqc.report.words import last_names
+
+    words = ["syncqc", "compare", *(last_names(str(path)) for path in (old, new)), "--out", out.name]
     for name, value in rules.with_defaults_left_out().items():
         option = "--" + name.replace("_", "-")
         words += [option] if value is True else [option, ",".join(value) if isinstance(value, tuple) else f"{value}"]

@@ -62,7 +62,7 @@ def _labelled(lines: Sequence[tuple[str, str]]) -> Table:
 def _kept(found: Comparison) -> Iterable[Any]:
     from rich.text import Text
 
-    from syncqc.report import compare_words as words
+    from syncqc.report.words import length_in_words
 
     kept = found.kept
     yield Text(f"rules: {', '.join(found.rules)}")
@@ -73,7 +73,7 @@ def _kept(found: Comparison) -> Iterable[Any]:
         ("only by NEW", kept.only_new),
         ("by neither", kept.neither),
     ):
-        table.add_row(label, f"{amount.n_rows:,}", f"{amount.n_clips:,}", words.length(amount.length_s))
+        table.add_row(label, f"{amount.n_rows:,}", f"{amount.n_clips:,}", length_in_words(amount.length_s))
     yield table
     for label, by in (("OLD dropped what only NEW keeps", found.gained_from), ("NEW drops what only OLD keeps", found.lost_to)):
         if by:
@@ -90,6 +90,7 @@ def _datasets(found: Comparison) -> Table:
     from rich.text import Text
 
     from syncqc.report import compare_words as words
+    from syncqc.report.words import length_in_words
 
     table = _table(["dataset", "rows", "time", "OLD keeps", "NEW keeps", "NEW - OLD", "moved > 1"])
     for line in found.datasets[:_SHOWN_DATASETS]:
@@ -97,9 +98,9 @@ def _datasets(found: Comparison) -> Table:
         table.add_row(
             Text(line.name or "no dataset"),
             f"{kept.all.n_rows:,}",
-            words.length(kept.all.length_s),
-            words.length(kept.old_s),
-            words.length(kept.new_s),
+            length_in_words(kept.all.length_s),
+            length_in_words(kept.old_s),
+            length_in_words(kept.new_s),
             words.more(kept.new_s - kept.old_s),
             words.share(line.n_moved, line.n_measured),
         )
@@ -154,13 +155,13 @@ def _failures(found: Comparison) -> Iterable[Any]:
 def _rows(rows: Sequence[Row]) -> Iterable[Any]:
     from rich.text import Text
 
-    from syncqc.report import compare_words as words
+    from syncqc.report.words import signed
 
     if not rows:
         return
     table = _table(["p changed most", "part", "p OLD", "NEW", "offset OLD", "NEW"])
     for row in rows:
-        offsets = words.signed(row.old.offset), words.signed(row.new.offset)
+        offsets = signed(row.old.offset), signed(row.new.offset)
         table.add_row(Text(row.clip_id), f"{row.part_index}", f"{row.old.p:.3f}", f"{row.new.p:.3f}", *offsets)
     yield table
     yield Text()

@@ -166,5 +166,6 @@ def last_words(out: Path) -> str:
         f"Clips, truth and manifest are in {out}. Drawn faces and voices check the chain; they prove nothing about real speech.\n"
         f"\nTry next:\n"
         f"  syncqc inspect {out / 'clips' / 'late_4.mp4'}\n"
+        f"  syncqc report {out / 'manifest.parquet'} --out report.html\n"
         f"  syncqc score YOUR_VIDEOS --out manifest.parquet"
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from syncqc.cli.score_summary import hours as short_time
+from syncqc.report.words import length_in_words
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from syncqc.manifest.rules import Rules
 
 _MANY_REASONS = 4
-_MANY_HOURS = 100
 
 
 def funnel_table(funnel: Funnel) -> Table:
@@ -42,7 +41,7 @@ def closing(funnel: Funnel, rules: Rules) -> list[str]:
     speakers = f", {kept.n_speakers:,} of {source.n_speakers:,} speakers" if source.n_speakers else ""
     lines = [
         f"kept: {kept.n_rows:,} of {source.n_rows:,} rows, {kept.n_clips:,} of {source.n_clips:,} clips, "
-        f"{hours(kept.length_s)} of {hours(source.length_s)}{speakers}"
+        f"{length_in_words(kept.length_s)} of {length_in_words(source.length_s)}{speakers}"
     ]
     if funnel.not_measured:
         reasons = [f"{reason} {n_rows:,}" for reason, n_rows in funnel.not_measured.items()]
@@ -51,7 +50,7 @@ def closing(funnel: Funnel, rules: Rules) -> list[str]:
         lines.append(f"not measured, rows: {', '.join(reasons)}")
     for p, amount in funnel.instead:
         mark = "  (as here)" if p == rules.p else ""
-        lines.append(f"p {p:<4g} would keep {amount.n_rows:,} rows, {hours(amount.length_s)}{mark}")
+        lines.append(f"p {p:<4g} would keep {amount.n_rows:,} rows, {length_in_words(amount.length_s)}{mark}")
     return lines
 
 
@@ -72,13 +71,8 @@ def explanation(clip_id: str, rows: Sequence[ExplainedRow]) -> list[Any]:
     return shown
 
 
-def hours(length_s: float) -> str:
-    """As elsewhere, and whole hours from a hundred on."""
-    return f"{length_s / 3600:,.0f} h" if length_s >= _MANY_HOURS * 3600 else short_time(length_s)
-
-
 def _cells(amount: Amount, *, has_speakers: bool = True) -> tuple[str, str, str]:
-    return f"{amount.n_rows:,}", hours(amount.length_s), f"{amount.n_speakers:,}" if has_speakers and amount.n_speakers else "-"
+    return f"{amount.n_rows:,}", length_in_words(amount.length_s), f"{amount.n_speakers:,}" if has_speakers and amount.n_speakers else "-"
 
 
 def _label(step: Step) -> str:

@@ -1,4 +1,7 @@
-"""``syncqc inspect``: one video, its numbers, and when and at which offset sound and lips agree, as a picture or as a page."""
+"""``syncqc inspect``: one video, its numbers, and when and at which offset sound and lips agree, as a picture or as a page.
+
+Spells the options and refuses what cannot be done; knows neither how things are measured nor how they look.
+"""
 
 from __future__ import annotations
 
@@ -141,29 +144,18 @@ def refuse_what_cannot_be_done(inputs: list[Path | None], wanted: Wanted, force:
     Raises:
         UsageError: an input is missing or no file, or something would be written where it must not.
     """
+    from syncqc.cli.places import check_file, refuse_present
+
     given = [path for path in inputs if path is not None]
     for path in given:
         if not path.exists():
             raise UsageError(f"there is no file {path}")
         if not path.is_file():
             raise UsageError(f"{path} is no file; inspect looks at one video (for a folder: syncqc score)")
-    if wanted.png is not None:
-        _refuse(wanted.png, "--out", (".png",), given, force)
-    if wanted.page is not None:
-        _refuse(wanted.page, "the page", (".html", ".htm"), given, force)
-
-
-def _refuse(out: Path, name: str, suffixes: tuple[str, ...], inputs: list[Path], force: bool) -> None:
-    if any(out.exists() and out.samefile(path) for path in inputs):
-        raise UsageError(f"{out} is an input; choose another {name if name.startswith('-') else 'name for ' + name}")
-    if out.suffix.lower() not in suffixes:
-        raise UsageError(f"{name} must end in {suffixes[0]}, not {out.name}")
-    if not out.parent.is_dir():
-        raise UsageError(f"there is no folder {out.parent} to write {out.name} into")
-    if out.is_dir():
-        raise UsageError(f"{out} is a folder")
-    if out.exists() and not force:
-        raise UsageError(f"{out} is already there; --force replaces it")
+    for place, name, suffixes in ((wanted.png, "--out", (".png",)), (wanted.page, "the page", (".html", ".htm"))):
+        if place is not None:
+            check_file(place, *suffixes, name=name, inputs=given)
+            refuse_present(place, force)
 
 
 def measure(clip: Clip, model: str | None, detector: str | None, detector_root: Path | None) -> tuple[ClipResult, Matrices]:
@@ -217,8 +209,8 @@ def show(video: Path, wanted: Wanted, result: ClipResult, matrices: Matrices) ->
     if wanted.page is not None:
         is_whole = _write_page(video, wanted.page, wanted, result, matrices)
     if not is_any_measured:
-        what = "no picture was written" if wanted.page is None else "the page says so too"
-        typer.echo(f"not measured: {reason(shown[0])}; {what}", err=True)
+        so = ["no picture was written"] * (wanted.png is not None) + ["the page says so too"] * (wanted.page is not None)
+        typer.echo("; ".join([f"not measured: {reason(shown[0])}", *so]), err=True)
         raise typer.Exit(EXIT_FAILED)
     if wanted.png is not None:
         _write_png(video, wanted.png, wanted, result, matrices)
@@ -253,20 +245,14 @@ def _write_png(video: Path, out: Path, wanted: Wanted, result: ClipResult, matri
 def _write_page(video: Path, page: Path, wanted: Wanted, result: ClipResult, matrices: Matrices) -> bool:
     """Whether the page has its video."""
     from syncqc.cli.inspect_page import excerpt, shown_clip
-    from syncqc.manifest.aside import written_aside
+    from syncqc.cli.places import write_text
     from syncqc.report.clip_page import clip_page
 
     to_s = wanted.from_s + wanted.page_length_s if wanted.to_s is None else wanted.to_s
     first_s, end_s = excerpt(result.duration_s, wanted.from_s, to_s)
     clip = shown_clip(video, result, matrices, wanted.track, first_s, end_s)
-    # Half a character, from a file name that is no UTF-8, cannot be written.
-    content = clip_page(clip).encode("utf-8", "replace")
-    try:
-        with written_aside(page) as aside:
-            aside.write_bytes(content)
-    except OSError as error:
-        raise UsageError(f"cannot write {page}: {error.strerror or error}") from None
-    _say(f"wrote {page} ({len(content) / 1e6:.1f} MB, {first_s:g} to {end_s:g} s of {result.duration_s:.1f} s)")
+    write_text(page, clip_page(clip))
+    _say(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB, {first_s:g} to {end_s:g} s of {result.duration_s:.1f} s)")
     if clip.recording is None:
         typer.echo(f"the page has no video: {clip.why_no_recording}", err=True)
     return clip.recording is not None

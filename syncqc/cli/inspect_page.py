@@ -21,6 +21,7 @@ from syncqc.cli.inspect_view import (
     shown_rows,
     verdict,
 )
+from syncqc.clock import IMAGE_RATE_HZ, MS_PER_IMAGE
 from syncqc.errors import ClipError, Failure, UsageError
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ def excerpt(duration_s: float, from_s: float, to_s: float) -> tuple[float, float
     if duration_s and from_s >= duration_s:
         raise UsageError(f"the clip lasts {duration_s:.2f} s; --from {from_s:g} lies behind it")
     end_s = min(to_s, duration_s) if duration_s else to_s
-    # The last image may end a little later than the picture track.
-    return round(from_s * 25) / 25, max(1, -(-round(end_s * 1000) // 40)) / 25
+    # An image is shown whole where a part of it is asked for. The last one may end a little later than the picture track.
+    first, end = round(from_s * 1000) // MS_PER_IMAGE, -(-round(end_s * 1000) // MS_PER_IMAGE)
+    return first / IMAGE_RATE_HZ, max(first + 1, end) / IMAGE_RATE_HZ
 
 
 def shown_clip(video: Path, result: ClipResult, matrices: Matrices, track: int | None, first_s: float, end_s: float) -> ClipShown:
@@ -76,7 +78,6 @@ def shown_clip(video: Path, result: ClipResult, matrices: Matrices, track: int |
 
 def still_of(video: Path, result: ClipResult, shown: Sequence[Row]) -> tuple[Still | None, str | None]:
     """The person that was judged, in the middle of the part in which sound and lips agree best, or why there is no picture of it."""
-    from syncqc.clock import IMAGE_RATE_HZ
     from syncqc.media.preview import image_at
     from syncqc.report.map_figure import Still
 

@@ -29,6 +29,8 @@ def strips(shown: Sequence[Row], matrices: Matrices, width: int, *, is_ascii: bo
     """Lines for all measured rows, on one scale of time, under one line that says what the characters mean."""
     from rich.text import Text
 
+    from syncqc.clock import MS_PER_IMAGE
+
     found = [(row, cells) for row in shown if is_measured(row) and (cells := matrices.cells(row)) is not None]
     if not found:
         return
@@ -37,7 +39,7 @@ def strips(shown: Sequence[Row], matrices: Matrices, width: int, *, is_ascii: bo
     label_width = max(len("speaks"), *map(len, labels)) + 2
     room = max(10, min(_WIDEST, width - label_width))
     per_character = -(-max(cells.shape[1] for _, cells in found) // room)
-    ms = per_character * 40
+    ms = per_character * MS_PER_IMAGE
     yield Text(f"one character is {ms} ms; {levels[0]} to {levels[-1]}: probability at the offset, 0 to 1;")
     yield Text(f"{speaker[0]} the face is the speaker, {speaker[1]} it is not, blank: not measured")
     for label, (row, cells) in zip(labels, found, strict=True):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from syncqc.errors import UsageError
-from syncqc.report.words import offset_in_words, signed_offset
+from syncqc.report.words import NO_NUMBER, number, offset_in_words, signed, signed_offset
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -148,12 +148,12 @@ def table_of(rows: Sequence[Row], shown: Sequence[Row], left_out: Sequence[str] 
     for row in rows:
         is_drawn = is_measured(row) and any(row is other for other in shown)
         cells = (
-            _number(row.get("part_index"), "d"),
-            _number(row.get("track_index"), "d") + ("*" if is_drawn else " "),
+            number(row.get("part_index"), "d"),
+            number(row.get("track_index"), "d") + ("*" if is_drawn else " "),
             _stretch(row),
             _offset(row),
-            *(_number(row.get(name), ".2f") for name in ("margin", "probability_at_offset", "probability_in_sync")),
-            *(_number(row.get(name), ".2f") for name in ("offscreen_ratio", "speech_ratio")),
+            *(number(row.get(name), ".2f") for name in ("margin", "probability_at_offset", "probability_in_sync")),
+            *(number(row.get(name), ".2f") for name in ("offscreen_ratio", "speech_ratio")),
         )
         table.add_row(*(Text(cells[i]) for i in kept))
     return table
@@ -213,7 +213,7 @@ def _remarks(row: Row) -> Iterator[str]:
     if row.get("is_listed_face"):
         yield f"part {row.get('part_index')}: track {row.get('track_index')} is the face that was pointed at"
     if row.get("frozen_start_s"):
-        yield f"part {row.get('part_index')}: the picture stands still for its first {_number(row.get('frozen_start_s'), '.2f')} s"
+        yield f"part {row.get('part_index')}: the picture stands still for its first {number(row.get('frozen_start_s'), '.2f')} s"
 
 
 def _is_noted(row: Row) -> bool:
@@ -225,10 +225,10 @@ def _heading(row: Row) -> str:
     where = f"part {row.get('part_index')} of {row.get('n_parts')}" + ("" if track is None else f", track {track}")
     if not is_measured(row):
         return where
-    numbers = [f"p at offset {_number(row.get('probability_at_offset'), '.2f')}"]
+    numbers = [f"p at offset {number(row.get('probability_at_offset'), '.2f')}"]
     if row.get("probability_in_sync") is not None:
-        numbers.append(f"p in sync {_number(row.get('probability_in_sync'), '.2f')}")
-    numbers.append(f"offscreen {_number(row.get('offscreen_ratio'), '.2f')}")
+        numbers.append(f"p in sync {number(row.get('probability_in_sync'), '.2f')}")
+    numbers.append(f"offscreen {number(row.get('offscreen_ratio'), '.2f')}")
     return f"{where}: {signed_offset(cast(int, row['offset_frames']))}\n{', '.join(numbers)}"
 
 
@@ -244,16 +244,11 @@ def _offset_of(rows: Sequence[Row]) -> int:
 
 def _offset(row: Row) -> str:
     if not is_measured(row):
-        return str(row.get("failure") or "-")
-    frames = cast(int, row["offset_frames"])
-    sign = "+" if frames > 0 else ""
-    return f"{sign}{frames} ({sign}{cast(float, row['offset_ms']):.0f} ms)" + ("!" if row.get("is_offset_at_edge") else "")
+        return str(row.get("failure") or NO_NUMBER)
+    frames, ms = cast(int, row["offset_frames"]), round(cast(float, row["offset_ms"]))
+    return f"{signed(frames)} ({signed(ms)} ms)" + ("!" if row.get("is_offset_at_edge") else "")
 
 
 def _stretch(row: Row) -> str:
     start, end = row.get("start_s"), row.get("end_s")
-    return "-" if start is None or end is None else f"{start:.1f}-{end:.1f}"
-
-
-def _number(value: object, how: str) -> str:
-    return "-" if value is None else format(value, how)
+    return NO_NUMBER if start is None or end is None else f"{start:.1f}-{end:.1f}"

@@ -43,36 +43,35 @@ def report(
 
     from syncqc.cli.places import write_text
     from syncqc.report.gather import gather
+    from syncqc.report.sheets import why_no_faces
 
     _check_place(manifests, out, force)
-    if no_media and (moved or thumbnails is not None):
-        raise UsageError(f"--no-media shows no clip: leave out {'--moved' if moved else '--thumbnails'}")
+    if no_media and moved:
+        raise UsageError("--no-media opens no clip: leave out --moved")
     with Console(stderr=True).status("counting") as status:
         gathered = gather(manifests)
         status.update("looking at clips")
-        sheets = None if no_media else _sheets(manifests, moved or [], thumbnails)
-    write_text(out, _page(gathered, manifests, title, sheets))
-    if sheets is not None and not any(card.mouths for sheet in sheets for card in sheet.cards):
-        typer.echo("warning: no face is shown, because no video was found; --moved OLD=NEW says where they are now", err=True)
+        made = _sheets(manifests, moved or [], thumbnails, has_media=not no_media)
+    no_faces = why_no_faces(made)
+    write_text(out, _page(gathered, manifests, title, made, no_faces, has_media=not no_media))
+    if no_faces is not None:
+        typer.echo(f"warning: no face is shown: {no_faces}; --moved OLD=NEW says where videos are that were moved", err=True)
     typer.echo(f"{out}: {out.stat().st_size / _BYTES_PER_MB:.1f} MB")
 
 
 def _check_place(manifests: Sequence[Path], out: Path, force: bool) -> None:
-    from syncqc.cli.places import check_file
+    from syncqc.cli.places import check_file, refuse_present
 
-    if out.resolve() in {manifest.resolve() for manifest in manifests}:
-        raise UsageError(f"{out} is one of the manifests; choose another --out")
-    check_file(out, ".html")
-    if out.exists() and not force:
-        raise UsageError(f"{out} is already there; --force replaces it")
+    check_file(out, ".html", inputs=manifests)
+    refuse_present(out, force)
 
 
-def _sheets(manifests: Sequence[Path], moved: Sequence[str], thumbnails: int | None) -> tuple[Sheet, ...]:
+def _sheets(manifests: Sequence[Path], moved: Sequence[str], thumbnails: int | None, *, has_media: bool) -> tuple[Sheet, ...]:
     from dataclasses import replace
 
     from syncqc.report.sheets import SheetSettings, sheets
 
-    settings = SheetSettings(moved=_moved(moved))
+    settings = SheetSettings(moved=_moved(moved), has_media=has_media)
     return sheets(manifests, settings if thumbnails is None else replace(settings, n_cards=thumbnails))
 
 
@@ -84,7 +83,9 @@ def _moved(given: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple((old, new) for old, _, new in pairs)
 
 
-def _page(gathered: Gathered, manifests: Sequence[Path], title: str | None, sheets: Sequence[Sheet] | None) -> str:
+def _page(
+    gathered: Gathered, manifests: Sequence[Path], title: str | None, made: Sequence[Sheet], no_faces: str | None, *, has_media: bool
+) -> str:
     from datetime import datetime
 
     from syncqc.report.dataset_page import dataset_page
@@ -93,9 +94,10 @@ def _page(gathered: Gathered, manifests: Sequence[Path], title: str | None, shee
     return dataset_page(
         gathered,
         title or f"Voice and lips: {names}",
-        [path.name for path in manifests] if sheets is None else [_place(path) for path in manifests],
-        sheets=sheets,
-        run_in="Run this in the manifest's folder." if sheets is None else "Run this in the folder in which this page was made.",
+        [_place(path) if has_media else path.name for path in manifests],
+        sheets=made,
+        no_faces=no_faces,
+        run_in=f"Run this in {'the folder in which this page was made' if has_media else 'the folder of the manifest'}.",
         made_at=f"{datetime.now().astimezone():%Y-%m-%d}",
     )
 

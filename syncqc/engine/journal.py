@@ -19,6 +19,7 @@ import re
 import shutil
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -272,7 +273,7 @@ class Journal:
 
     def _merge(self, kind: str, out: Path, of: pa.Schema) -> int:
         finished = [out] if self._has_finished and out.exists() else []
-        made_by = {**self._provenance, "settings": self._settings}
+        made_by = {**self._provenance, "settings": self._settings, "finished_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
         return store.merge([*finished, *self._shards(kind)], out, of, made_by)
 
     def _shard(self, kind: str, number: int) -> Path:

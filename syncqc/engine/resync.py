@@ -24,7 +24,7 @@ from typing import Any, cast
 from syncqc.errors import UsageError, unknown_name
 from syncqc.manifest.resync_status import ResyncStatus
 from syncqc.manifest.select import MAX_IN_TIME_FRAMES
-from syncqc.manifest.store import path_on_disk, provenance
+from syncqc.manifest.store import path_on_disk, provenance, refuse_unfinished
 from syncqc.manifest.where import selected
 from syncqc.stages.put_right import Cut, Repairable, sidecar_codec, sidecar_suffix
 
@@ -127,8 +127,7 @@ def decide(manifest: Path, out: Path, settings: ResyncSettings, root: Path | Non
         UsageError: no manifest, an unfinished one, two clips with one output, or names that lead out of `out`.
     """
     made_by = provenance(manifest)
-    if next(manifest.with_name(manifest.name + ".parts").glob("rows-*.parquet"), None) is not None:
-        raise UsageError(f"{manifest} is not finished; run its `syncqc score` again first")
+    refuse_unfinished(manifest)
     places = _Places(out, settings, root, cast("dict[str, Any]", made_by.get("settings") or {}))
     decisions = Decisions()
     for clip_id, seen in _clips(manifest):

@@ -84,7 +84,7 @@ class Block:
             parts = np.sort(parts)
             for level in range(n_levels):
                 is_in = levels[crowd] >= level
-                covered[level] += _union_s(parts[is_in], self.starts_s[crowd[is_in]], self.ends_s[crowd[is_in]])
+                covered[level] += float(newly_covered_s(parts[is_in], self.starts_s[crowd[is_in]], self.ends_s[crowd[is_in]]).sum())
         return covered
 
 
@@ -117,6 +117,18 @@ def whole_clips(manifest: Path, columns: Sequence[str] | None = None, where: str
         waiting.append(table.slice(starts[-1]))
     if waiting:
         yield Block(pa.concat_tables(waiting))
+
+
+def newly_covered_s(parts: Indices, starts_s: Seconds, ends_s: Seconds) -> Seconds:
+    """Per row the time that it covers and no row of its part before it does; the rows are sorted by part, then start."""
+    if not len(parts):
+        return np.zeros(0)
+    # Parts are set apart on one axis, so that one running maximum serves them all.
+    step = float(ends_s.max() - min(starts_s.min(), 0.0)) + 1.0
+    starts, ends = starts_s + parts * step, ends_s + parts * step
+    reached = np.concatenate([[-np.inf], np.maximum.accumulate(ends)[:-1]])
+    covered: Seconds = np.maximum(ends - np.maximum(starts, reached), 0)
+    return covered
 
 
 class _Pieces:
@@ -195,14 +207,3 @@ def _starts(changes: npt.NDArray[np.bool_]) -> Indices:
 
 def _in_one(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _union_s(parts: Indices, starts_s: Seconds, ends_s: Seconds) -> float:
-    """Length of the union of the stretches of each part, summed; sorted by part, then start."""
-    if not len(parts):
-        return 0.0
-    # Parts are set apart on one axis, so that one running maximum serves them all.
-    step = float(ends_s.max() - min(starts_s.min(), 0.0)) + 1.0
-    starts, ends = starts_s + parts * step, ends_s + parts * step
-    reached = np.concatenate([[-np.inf], np.maximum.accumulate(ends)[:-1]])
-    return float(np.maximum(ends - np.maximum(starts, reached), 0).sum())

@@ -163,8 +163,7 @@ def _made_by(path: Path, source: Path, rules: Rules) -> dict[str, Any]:
 def _check_places(source: Path, manifests: list[Path], list_file: Path | None, force: bool) -> None:
     """Refuses a source that is not there or not finished, and places that would lose something."""
     store.provenance(source)
-    if next(source.with_name(source.name + ".parts").glob("rows-*.parquet"), None) is not None:
-        raise UsageError(f"{source} is not finished; run its `syncqc score` again first")
+    store.refuse_unfinished(source)
     places = [*manifests, *([] if list_file is None else [list_file])]
     for i, place in enumerate(places):
         if place.resolve() == source.resolve():

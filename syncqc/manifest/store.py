@@ -121,7 +121,7 @@ def write_aside(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def provenance(manifest: Path) -> dict[str, Any]:
-    """What made the manifest: versions, model, settings.
+    """What made the manifest, and when: versions, model, settings, `finished_at` in UTC.
 
     Raises:
         UsageError: the file is missing, no Parquet, or no manifest of syncqc.
@@ -136,6 +136,16 @@ def provenance(manifest: Path) -> dict[str, Any]:
         raise UsageError(f"{manifest} is a Parquet file, but not a manifest written by syncqc")
     known: dict[str, Any] = json.loads(found)
     return known
+
+
+def refuse_unfinished(manifest: Path) -> None:
+    """Nothing, when no run is still to come to its end.
+
+    Raises:
+        UsageError: rows of a run lie beside the manifest.
+    """
+    if next(manifest.with_name(manifest.name + ".parts").glob("rows-*.parquet"), None) is not None:
+        raise UsageError(f"{manifest} is not finished; run its `syncqc score` again first")
 
 
 def read_clip_ids(files: Iterable[Path]) -> Iterator[str]:

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from syncqc import __version__
-from syncqc.clock import IMAGE_RATE_HZ, SIGN_IN_WORDS
+from syncqc.clock import IMAGE_RATE_HZ, MS_PER_IMAGE, SIGN_IN_WORDS
 from syncqc.report.html import finite, page
 from syncqc.report.map_figure import MapPart
-from syncqc.report.words import offset_in_words, signed_offset
+from syncqc.report.words import NO_NUMBER, number, offset_in_words, signed_offset
 
 Row = Mapping[str, object]
 
@@ -113,7 +113,7 @@ def _repair_in_words(offset_frames: int) -> str:
     if offset_frames == 0:
         return "it is in time as it is"
     how = "delayed" if offset_frames > 0 else "brought forward"
-    return f"{how} by {abs(offset_frames) * 1000 // IMAGE_RATE_HZ} ms, because {offset_in_words(offset_frames)}"
+    return f"{how} by {abs(offset_frames) * MS_PER_IMAGE} ms, because {offset_in_words(offset_frames)}"
 
 
 def _line(clip: ClipShown, face: Face) -> dict[str, object]:
@@ -124,20 +124,16 @@ def _line(clip: ClipShown, face: Face) -> dict[str, object]:
     offset = row.get("offset_frames") if face.why_not is None else None
     is_edge = " (edge of the search)" if row.get("is_offset_at_edge") else ""
     return {
-        "part": _text(row.get("part_index"), "d"),
-        "track": _text(row.get("track_index"), "d"),
-        "time": f"{start_s:.2f}-{end_s:.2f}" if has_time else "-",
+        "part": number(row.get("part_index"), "d"),
+        "track": number(row.get("track_index"), "d"),
+        "time": f"{start_s:.2f}-{end_s:.2f}" if has_time else NO_NUMBER,
         "seek_s": start_s if has_time and clip.first_s <= cast(float, start_s) < clip.end_s else None,
-        "offset": "-" if offset is None else signed_offset(cast(int, offset)) + is_edge,
+        "offset": NO_NUMBER if offset is None else signed_offset(cast(int, offset)) + is_edge,
         "why_not": face.why_not,
         "numbers": [
-            _text(row.get(name), ".2f") for name in ("probability_at_offset", "probability_in_sync", "offscreen_ratio", "speech_ratio")
+            number(row.get(name), ".2f") for name in ("probability_at_offset", "probability_in_sync", "offscreen_ratio", "speech_ratio")
         ],
     }
-
-
-def _text(value: object, how: str) -> str:
-    return "-" if value is None else format(value, how)
 
 
 def _data(clip: ClipShown) -> dict[str, object]:

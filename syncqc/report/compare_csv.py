@@ -28,7 +28,7 @@ SCHEMA = pa.schema(
     + [(f"{side}_{name}", kind) for name, kind in _READING.items() for side in ("old", "new")]
 )
 ONLY_OLD, ONLY_NEW, ELSEWHERE = "only in OLD", "only in NEW", "other part borders"
-_FORMULA = r"^[=+\-@\t\r]"
+_FORMULA = r"^[=+\-@\t\r\n]"
 
 
 class ChangesFile(AbstractContextManager["ChangesFile"]):
@@ -74,16 +74,16 @@ class ChangesFile(AbstractContextManager["ChangesFile"]):
         at = pa.array(clips)
         datasets = pa.array(rows.datasets, _TEXT).take(pa.array(side.datasets[clips]))
         texts = {"clip_id": side.clip_ids.take(at), "speaker": side.speakers.take(at), "dataset": datasets}
-        return {name: pc.if_else(pc.match_substring_regex(text, _FORMULA), _apostrophed(text), text) for name, text in texts.items()}
+        return {name: _harmless(text) for name, text in texts.items()}
 
     def _reading(self, rows: Rows, side: Side, parts: Indices) -> dict[str, pa.Array]:
         dropped_by = pa.array([*rows.rules, None], _TEXT).take(pa.array(side.level[parts]))
         numbers: dict[str, Numbers] = {
-            "track_index": side.track, "start_s": side.start_s, "end_s": side.end_s, "offset_frames": side.offset,
+            "track_index": side.track, "start_s": side.row_start_s, "end_s": side.row_end_s, "offset_frames": side.offset,
             "probability_at_offset": side.p, "offscreen_ratio": side.offscreen,
         }  # fmt: skip
         return {
-            "failure": pa.array(rows.reasons, _TEXT).take(pa.array(side.reason[parts])),
+            "failure": _harmless(pa.array(rows.reasons, _TEXT).take(pa.array(side.reason[parts]))),
             **{name: pa.array(values[parts], from_pandas=True) for name, values in numbers.items()},
             "is_kept": pa.array(side.level[parts] == len(rows.rules)),
             "dropped_by": dropped_by,
@@ -104,5 +104,6 @@ def _nothing(n_rows: int) -> dict[str, pa.Array]:
     return {name: pa.nulls(n_rows, kind) for name, kind in _READING.items()}
 
 
-def _apostrophed(text: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise("'", text, "")
+def _harmless(text: pa.Array) -> pa.Array:
+    """The texts, those that a spreadsheet would run behind an apostrophe."""
+    return pc.if_else(pc.match_substring_regex(text, _FORMULA), pc.binary_join_element_wise("'", text, ""), text)

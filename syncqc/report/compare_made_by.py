@@ -1,6 +1,6 @@
 """What made two manifests, side by side: versions, model, settings and filters, and which of them differ.
 
-Knows the metadata of manifests; no rows.
+Knows the metadata of manifests; no rows. What stands there may be anybody's: every value becomes plain text, paths lose their folders.
 """
 
 from __future__ import annotations
@@ -14,14 +14,19 @@ from typing import Any
 from syncqc.errors import UsageError
 from syncqc.manifest.columns import SCHEMA_VERSION
 from syncqc.manifest.filter import FILTER_KEY
-from syncqc.manifest.store import TRACKS_KEY, provenance
+from syncqc.manifest.store import TRACKS_KEY, refuse_unfinished, storable
+from syncqc.report.gather_sources import filters_of, known_of, said_of_repair, settings_of
+from syncqc.report.words import is_path, shortened_path
 
 WEIGHTS = "weights_sha256"
 NOT_THERE = "not there"
 _FIRST = ("syncqc", "model", WEIGHTS, "schema_version")
 _SHORT_HASH = 12
-_LABELS = {WEIGHTS: "weights (SHA-256)", "schema_version": "version of the columns"}
-_PATHS = ("source", "audio_root", "segments", "chunks", "find_faces.detector_root")
+_LABELS = {WEIGHTS: "weights (SHA-256)", "schema_version": "version of the columns", "finished_at": "finished"}
+_MODELS = ("model", "score.model")
+"""A network's name, or the path of its file from wherever the run was started."""
+_TIMES = ("finished_at",)
+"""No two runs have them in common."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,13 @@ def made_by(old: Path, new: Path) -> tuple[Fact, ...]:
 def notes(old: Path, new: Path) -> tuple[str, ...]:
     """What a reader must know before reading numbers off the comparison."""
     said = []
-    both = [provenance(path) for path in (old, new)]
+    both = [known_of(path) for path in (old, new)]
     for side, one in zip(("OLD", "NEW"), both, strict=True):
-        if one.get(FILTER_KEY):
+        if filters_of(one):
             said.append(f"{side} went through a filter before: rows that it dropped count as missing.")
         if "resync" in one:
-            said.append(f"{side} tells of clips that were put right by `syncqc resync`: its offsets are those of the written files.")
-    weights = [one.get("settings", {}).get(WEIGHTS) for one in both]
+            said.append(said_of_repair(side))
+    weights = [settings_of(one).get(WEIGHTS) for one in both]
     if weights[0] != weights[1]:
         said.append(
             "The weights differ: the probability at offset is each network's own scale, so that the same threshold need not be as strict "
@@ -66,11 +71,10 @@ def notes(old: Path, new: Path) -> tuple[str, ...]:
 
 
 def _checked(path: Path) -> dict[str, Any]:
-    known = provenance(path)
-    if next(path.with_name(path.name + ".parts").glob("rows-*.parquet"), None) is not None:
-        raise UsageError(f"{path} is not finished; run its `syncqc score` again first")
-    version = known.get("schema_version", SCHEMA_VERSION)
-    if version > SCHEMA_VERSION:
+    known = known_of(path)
+    refuse_unfinished(path)
+    version = known.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UsageError(f"{path} holds version {version} of the columns, this syncqc knows {SCHEMA_VERSION}; use a newer syncqc")
     return known
 
@@ -78,9 +82,10 @@ def _checked(path: Path) -> dict[str, Any]:
 def _flat(known: Mapping[str, Any]) -> dict[str, Any]:
     """Settings beside versions, one name each; every filter by its place."""
     flat = {name: value for name, value in known.items() if name not in ("settings", FILTER_KEY, TRACKS_KEY)}
-    flat |= known.get("settings", {})
-    for number, one in enumerate(known.get(FILTER_KEY, []), start=1):
-        flat[f"filter {number}"] = {name: value for name, value in one.items() if name not in ("manifest", "syncqc")}
+    flat |= settings_of(known)
+    for number, one in enumerate(filters_of(known), start=1):
+        is_table = isinstance(one, dict)
+        flat[f"filter {number}"] = {name: one[name] for name in one if name not in ("manifest", "syncqc")} if is_table else one
     return flat
 
 
@@ -91,8 +96,8 @@ def _is_said_already(name: str, *known: Mapping[str, Any]) -> bool:
 
 
 def _fact(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Fact:
-    differs = (name in old) != (name in new) or old.get(name) != new.get(name)
-    return Fact(_LABELS.get(name, name), _text(name, old), _text(name, new), differs)
+    differs = name not in _TIMES and ((name in old) != (name in new) or old.get(name) != new.get(name))
+    return Fact(storable(_LABELS.get(name, name)), _text(name, old), _text(name, new), differs)
 
 
 def _text(name: str, known: Mapping[str, Any]) -> str:
@@ -102,13 +107,19 @@ def _text(name: str, known: Mapping[str, Any]) -> str:
     if value is None:
         return "-"
     if name == WEIGHTS:
-        return str(value)[:_SHORT_HASH]
-    if name in _PATHS or (name in ("model", "score.model") and "/" in str(value)):
-        return shortened(str(value))
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+        return storable(str(value))[:_SHORT_HASH]
+    if name in _MODELS and isinstance(value, str):
+        return storable(shortened_path(value))
+    shown = _without_folders(value)
+    return storable(shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False, sort_keys=True))
 
 
-def shortened(path: str) -> str:
-    """The last two names of a path."""
-    names = Path(path).parts
-    return path if len(names) <= 2 else "…/" + "/".join(names[-2:])
+def _without_folders(value: object) -> object:
+    """The value, and of the paths in it the last two names."""
+    if isinstance(value, str):
+        return shortened_path(value) if is_path(value) else value
+    if isinstance(value, list):
+        return [_without_folders(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _without_folders(one) for name, one in value.items()}
+    return value

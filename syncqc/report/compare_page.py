@@ -14,6 +14,7 @@ from syncqc.report import compare_words as words
 from syncqc.report.compare_made_by import Fact
 from syncqc.report.compared import DIFFERENCE_STEP, Change, Comparison, Moves, Row
 from syncqc.report.html import finite, page
+from syncqc.report.words import length_in_words
 
 SHOWN_DATASETS = 50
 _DRAWN_DATASETS = 12
@@ -97,8 +98,8 @@ def _figures(found: Comparison) -> dict[str, dict[str, str]]:
     figures = {
         "kept": {
             "title": "Time kept, by dataset",
-            "says": f"Both keep {words.length(kept.both.length_s)}, only OLD {words.length(kept.only_old.length_s)}, "
-            f"only NEW {words.length(kept.only_new.length_s)}{most}.",
+            "says": f"Both keep {length_in_words(kept.both.length_s)}, only OLD {length_in_words(kept.only_old.length_s)}, "
+            f"only NEW {length_in_words(kept.only_new.length_s)}{most}.",
         },
         "moves": {
             "title": "Offsets, NEW minus OLD",

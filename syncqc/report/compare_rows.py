@@ -75,19 +75,26 @@ class Rows:
     @cached_property
     def is_other_stretch(self) -> Flags:
         """Whether the rows begin or end at another image; where a place is unknown they don't."""
-        starts, ends = self.new("start_s") - self.old("start_s"), self.new("end_s") - self.old("end_s")
+        starts, ends = (self.new(name) - self.old(name) for name in ("row_start_s", "row_end_s"))
         is_other: Flags = (np.abs(starts) > _HALF_AN_IMAGE_S) | (np.abs(ends) > _HALF_AN_IMAGE_S)
         return is_other
 
     @cached_property
     def differences(self) -> dict[str, Flags]:
         """For each thing that is compared, in which rows it differs."""
-        found = {"failure": self.old("reason") != self.new("reason"), "kept": self.old_kept != self.new_kept}
+        found = {"failure": self.old("reason") != self.new("reason"), "kept": (self.old_kept != self.new_kept) | self._is_kept_otherwise}
         for name, column in (("track", "track"), ("offset", "offset"), ("p", "p"), ("offscreen", "offscreen")):
             old, new = self.old(column), self.new(column)
             found[name] = (old != new) & ~(np.isnan(old) & np.isnan(new))
         found["stretch"] = self.is_other_stretch
         return found
+
+    @cached_property
+    def _is_kept_otherwise(self) -> Flags:
+        """Whether both keep the part, but another time of it: it has several tracks that are kept, and another one of them is."""
+        is_known = ~np.isnan(self.new("row_end_s") - self.new("row_start_s") + self.old("row_end_s") - self.old("row_start_s"))
+        is_other: Flags = np.abs(self.new("kept_s") - self.old("kept_s")) > _HALF_AN_IMAGE_S
+        return self.old_kept & self.new_kept & is_other & is_known & ~self.is_other_stretch
 
     @cached_property
     def is_changed(self) -> Flags:
@@ -107,8 +114,8 @@ class Rows:
             dataset=self.datasets[int(self.dataset[i])],
             speaker=p.new.speakers[in_new].as_py() or p.old.speakers[in_old].as_py(),
             part_index=int(side.part_index[part]),
-            start_s=_known(side.start_s[part]),
-            end_s=_known(side.end_s[part]),
+            start_s=_known(side.row_start_s[part]),
+            end_s=_known(side.row_end_s[part]),
             old=self._reading(p.old, first),
             new=self._reading(p.new, second),
         )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from syncqc.manifest.blocks import Block, whole_clips
+from syncqc.manifest.blocks import Block, newly_covered_s, whole_clips
 from syncqc.manifest.judge import Judge
 
 Flags = npt.NDArray[np.bool_]
@@ -78,8 +78,12 @@ class Side:
     offscreen: Numbers
     level: Indices
     """How far the part came: the number of the rule that takes the last of its rows; the number of rules where one is kept."""
+    row_start_s: Numbers
+    """Where the row begins that the part stands for."""
+    row_end_s: Numbers
+    """Where it ends."""
     length_s: Numbers
-    """How long the row is that the part stands for."""
+    """How long it is; 0 where that is not known."""
     kept_s: Numbers
     """Time that those of its rows cover that are kept."""
     first_part: Indices
@@ -141,7 +145,8 @@ def _side(block: Block, level: Indices, kept_level: int, datasets: Names, reason
     first_part = np.append(np.searchsorted(starts, block.clip_starts), len(starts))
 
     def measured(name: str) -> Numbers:
-        return np.where(reason == 0, rows.numbers(name)[shown], np.nan)
+        numbers = rows.numbers(name)[shown]
+        return np.where((reason == 0) & np.isfinite(numbers), numbers, np.nan)
 
     earliest, latest = np.fmin.reduceat(start_s, starts), np.fmax.reduceat(end_s, starts)
     clip_rows = pa.array(block.clip_starts)
@@ -161,6 +166,8 @@ def _side(block: Block, level: Indices, kept_level: int, datasets: Names, reason
         p=measured("probability_at_offset"),
         offscreen=measured("offscreen_ratio"),
         level=np.maximum.reduceat(level, starts),
+        row_start_s=start_s[shown],
+        row_end_s=end_s[shown],
         length_s=np.nan_to_num(np.maximum(end_s[shown] - start_s[shown], 0)),
         kept_s=_covered_s(of_part, start_s, end_s, level == kept_level, len(starts)),
         first_part=first_part,
@@ -198,9 +205,5 @@ def _covered_s(of_part: Indices, start_s: Numbers, end_s: Numbers, is_kept: Flag
     if len(crowded):
         rows = np.flatnonzero(np.isin(of_part, crowded))
         rows = rows[np.lexsort((start_s[rows], of_part[rows]))]
-        # Parts are set apart on one axis, so that one running maximum serves them all.
-        step = float(end_s[rows].max() - min(start_s[rows].min(), 0.0)) + 1.0
-        starts, ends = start_s[rows] + of_part[rows] * step, end_s[rows] + of_part[rows] * step
-        reached = np.concatenate([[-np.inf], np.maximum.accumulate(ends)[:-1]])
-        covered[crowded] = np.bincount(of_part[rows], np.maximum(ends - np.maximum(starts, reached), 0), n_parts)[crowded]
+        covered[crowded] = np.bincount(of_part[rows], newly_covered_s(of_part[rows], start_s[rows], end_s[rows]), n_parts)[crowded]
     return covered

@@ -6,8 +6,9 @@ Knows sums; neither HTML nor the terminal.
 from __future__ import annotations
 
 from syncqc.report.compared import Amount, Change, Comparison, Matching, Moves, Reading
+from syncqc.report.words import NO_NUMBER, counted, signed
+from syncqc.report.words import length_in_words as length
 
-_MANY_HOURS_S = 100 * 3600
 _LEAST_S = 0.5
 NEAR_MOVES = 5
 """Moves of up to so many images have a line of their own."""
@@ -98,15 +99,6 @@ def amount(of: Amount) -> str:
     return f"{counted(of.n_rows, 'row')}, {counted(of.n_clips, 'clip')}, {length(of.length_s)}"
 
 
-def length(seconds: float) -> str:
-    """As people say it: ``12 s``, ``3.5 min``, ``2.25 h``, ``1,234 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:,.0f} h" if seconds >= _MANY_HOURS_S else f"{seconds / 3600:.2f} h"
-
-
 def more(seconds: float) -> str:
     """A difference of two lengths with its sign; 0 s without one."""
     if abs(seconds) < _LEAST_S:
@@ -116,27 +108,17 @@ def more(seconds: float) -> str:
 
 def share(n: int, of: int) -> str:
     """The share in per cent; a dash of nothing."""
-    return f"{n / of:.1%}" if of else "-"
+    return f"{n / of:.1%}" if of else NO_NUMBER
 
 
 def images(n: float) -> str:
     """A number of images with its sign."""
-    return f"{n:+g} {'image' if abs(n) == 1 else 'images'}"
-
-
-def signed(n: float | None) -> str:
-    """A number with its sign; zero has none, and what is not there is a dash."""
-    return "-" if n is None else f"{n:+g}" if n else "0"
+    return f"{signed(n)} {'image' if abs(n) == 1 else 'images'}"
 
 
 def thousandths(n: float | None) -> str:
     """A difference with its sign and three decimals; what rounds to zero has no sign, and what is not there is a dash."""
-    return "-" if n is None else f"{n:+.3f}" if abs(n) >= 0.0005 else "0.000"
-
-
-def counted(n: int, what: str, several: str | None = None) -> str:
-    """A number and its noun, in the plural with an s where nothing else is said."""
-    return f"{n:,} {what if n == 1 else several or what + 's'}"
+    return NO_NUMBER if n is None else f"{n:+.3f}" if abs(n) >= 0.0005 else "0.000"
 
 
 def _nothing_in_common(found: Comparison) -> str:

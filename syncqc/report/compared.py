@@ -46,7 +46,7 @@ class Total:
 
     source: Amount
     kept: Amount
-    """As `syncqc filter` counts."""
+    """Parts of which a row is kept; their time as `syncqc filter` counts it."""
 
 
 @dataclass(frozen=True)

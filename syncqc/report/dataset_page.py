@@ -14,9 +14,18 @@ from syncqc.manifest.rules import ARTEFACTS, CHOSEN
 from syncqc.manifest.select import Thresholds
 from syncqc.report.dataset_page_commands import filter_of, mending, option_of, out_of, outs_of
 from syncqc.report.dataset_page_standing import Standing, labels_of, meaning_of, standings
-from syncqc.report.dataset_page_words import UNKNOWN, bias_in_words, histogram_in_words, length_in_words, percent, verdict
+from syncqc.report.dataset_page_words import (
+    UNKNOWN,
+    bias_in_words,
+    histogram_in_words,
+    own_offsets_in_words,
+    percent,
+    quoted_name,
+    verdict,
+)
 from syncqc.report.gathered import Gathered, Histogram
 from syncqc.report.html import as_data, page
+from syncqc.report.words import length_in_words
 
 if TYPE_CHECKING:
     from syncqc.report.sheets import Sheet
@@ -27,9 +36,11 @@ _FIRST = ("offset_frames", "probability_at_offset", "offscreen_ratio")
 """The paper's figure 4, in its order; what else there is comes after."""
 _MANY_DENSITIES = 8
 _SECONDS_PER_HOUR = 3600
-_LEADING = ("scored", "model", "weights", "syncqc", "file of")
+_LEADING = ("scored", "finished", "model", "weights", "syncqc")
 """Of what a manifest was made by, what stands on top of the page."""
 _WANTED = {CHOSEN: "the face of its part that was chosen"}
+_SHOWN_HEADS = {"hours": "time", "kept_hours": "time kept by default"}
+"""Columns of hours, which the page shows as lengths in words."""
 _SWITCHES = {"no_edge": "Leave out rows whose best shift is the first or last one searched: the true one may lie beyond."}
 
 
@@ -39,25 +50,27 @@ def dataset_page(
     places: Sequence[str],
     *,
     sheets: Sequence[Sheet] | None = None,
+    no_faces: str | None = None,
     run_in: str = "",
     made_at: str = "",
 ) -> str:
     """The page as one text.
 
     `places` are the manifests as the commands of the page name them, one per source, and `run_in` says where these commands work;
-    `sheets` None leaves the contact sheets out.
+    `sheets` None leaves the contact sheets out, and `no_faces` is why none of their cards shows a face.
 
     Source: IC-SyncNet, Fig. 4 (the histograms) and App. E (the corner that is kept).
     """
     labels, stands = labels_of(gathered), standings(gathered)
     histograms = _in_order(gathered.histograms)
     said = verdict(gathered, stands)
+    has_rows = any(dataset.n_rows for dataset in gathered.datasets)
     outs = outs_of(places)
     return page(
         "report.html.j2",
         title,
         as_data(_data(gathered, labels, histograms, places, outs)),
-        scripts=SCRIPTS,
+        scripts=SCRIPTS if has_rows else (),
         styles=STYLES,
         lead=_lead(gathered),
         notes=gathered.notes,
@@ -68,7 +81,7 @@ def dataset_page(
             "reasons": said.reasons,
             "cautions": said.cautions,
             "remedy": said.remedy,
-            "commands": [] if said.worst is None else mending(gathered, said.worst, places, outs, has_shifts=said.has_shifts),
+            "commands": mending(gathered, said.mended, said.shifted, places, outs),
         },
         standings=sorted(stands, key=lambda stand: -(stand.kept_share or 0.0)),
         failures=_failures(gathered),
@@ -84,8 +97,11 @@ def dataset_page(
         says=_says(gathered, labels, stands, histograms),
         own_offsets=gathered.own_offsets,
         tables=gathered.tables,
+        shown_heads=_SHOWN_HEADS,
         sheets=sheets,
-        has_faces=any(card.mouths for sheet in sheets or () for card in sheet.cards),
+        no_faces=no_faces,
+        has_mouths=any(card.mouths for sheet in sheets or () for card in sheet.cards),
+        has_rows=has_rows,
         sources=gathered.sources,
         corner=Thresholds(),
         ms_per_image=MS_PER_IMAGE,
@@ -103,13 +119,15 @@ def _lead(gathered: Gathered) -> list[tuple[str, str]]:
     found = []
     for source in gathered.sources:
         speakers = f", {source.n_speakers:,} speakers" if source.n_speakers else ""
-        counts = f"{source.n_clips:,} clips in {source.n_rows:,} rows, {length_in_words(source.length_s)}{speakers}"
+        counts = f"{source.n_clips:,} clips in {source.n_rows:,} rows{speakers}, {length_in_words(source.length_s)} measured"
         made_by = [f"{label} {source.made_by[label]}" for label in _LEADING if label in source.made_by]
         found.append((source.manifest, "; ".join([counts, *made_by])))
     return found
 
 
 def _sections(gathered: Gathered, sheets: Sequence[Sheet] | None) -> list[tuple[str, str]]:
+    if not any(dataset.n_rows for dataset in gathered.datasets):
+        return [("summary", "Summary"), ("provenance", "Where it comes from")]
     sections = {
         "summary": "Summary",
         "explorer": "Thresholds",
@@ -149,15 +167,11 @@ def _says(gathered: Gathered, labels: Sequence[str], stands: Sequence[Standing],
         "densities": [f"{percent(stand.kept_share)} of its time is kept by the default filter." for stand in stands],
         "bias": bias_in_words(by_name.get("offset_frames"), labels),
         "funnel": " ".join(
-            f"Of “{name}” {length_in_words(steps[-1].length_s)} of {length_in_words(steps[0].length_s)} is left."
+            f"Of {quoted_name(name)} {length_in_words(steps[-1].length_s)} of {length_in_words(steps[0].length_s)} is left."
             for name, steps in gathered.funnels.items()
             if steps
         ),
-        "own_offsets": [
-            f"{own.n_agreeing:,} of {own.n_clips:,} clips agree to within one image once a bias of {own.bias_frames:+g} images "
-            "(dashed line) is taken off."
-            for own in gathered.own_offsets
-        ],
+        "own_offsets": [own_offsets_in_words(own) for own in gathered.own_offsets],
     }
 
 
@@ -171,7 +185,7 @@ def _data(
     """What the scripts work with."""
     return {
         "datasets": [
-            {"label": label, "rows": dataset.n_rows, "clips": dataset.n_clips, "length_s": dataset.length_s}
+            {"label": label, "name": dataset.name, "rows": dataset.n_rows, "clips": dataset.n_clips, "length_s": dataset.length_s}
             for label, dataset in zip(labels, gathered.datasets, strict=True)
         ],
         "all": {

@@ -27,8 +27,8 @@ def outs_of(places: Sequence[str]) -> list[str]:
     return [f"{out}-again.parquet" if f"{out}.parquet" in names else f"{out}.parquet" for out in outs]
 
 
-def mending(gathered: Gathered, worst: int, places: Sequence[str], outs: Sequence[str], *, has_shifts: bool) -> list[str]:
-    """The commands that keep what is good of the worst dataset's manifest and put right what is early or late."""
+def mending(gathered: Gathered, mended: Sequence[int], shifted: Sequence[int], places: Sequence[str], outs: Sequence[str]) -> list[str]:
+    """The commands that keep what is good of the manifests of some datasets, and put right what is early or late in those that are."""
     given = [
         f"{slider.option} {slider.limits[slider.default]:g}"
         for slider in gathered.cells.sliders
@@ -36,11 +36,16 @@ def mending(gathered: Gathered, worst: int, places: Sequence[str], outs: Sequenc
     ]
     lines = []
     for source, place, out in zip(gathered.sources, places, outs, strict=True):
-        # A dataset of several manifests names none.
-        if gathered.datasets[worst].manifest in (source.manifest, ""):
+        if _is_in(gathered, mended, source.manifest):
             lines.append(" ".join([filter_of(place), *given, out_of(out)]))
-            lines += [f"syncqc resync {quoted(out)} --out {quoted(PurePath(out).stem + '-in-time')}"] if has_shifts else []
+            if _is_in(gathered, shifted, source.manifest):
+                lines.append(f"syncqc resync {quoted(out)} --out {quoted(PurePath(out).stem + '-in-time')}")
     return lines
+
+
+def _is_in(gathered: Gathered, datasets: Sequence[int], manifest: str) -> bool:
+    """Whether the manifest may hold rows of one of these datasets; one of several manifests names none."""
+    return any(gathered.datasets[number].manifest in (manifest, "") for number in datasets)
 
 
 def option_of(field: str) -> str:

@@ -5,6 +5,7 @@ Knows the sums that the page shows; neither files, nor sentences, nor HTML.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,11 @@ import numpy.typing as npt
 from syncqc.errors import Failure
 from syncqc.manifest.select import MAX_IN_TIME_FRAMES
 from syncqc.report.gathered import Cells, Gathered
+from syncqc.report.words import shortened
 
+_NAME_CHARACTERS = 48
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp")
+"""Unicode's categories of signs that change how others are shown."""
 Flags = npt.NDArray[np.bool_]
 
 
@@ -33,7 +38,7 @@ class Standing:
     below_p_share: float | None
     offscreen_share: float | None
     shifted_share: float | None
-    """Of the time that is kept, what is off by more than `MAX_IN_TIME_FRAMES`."""
+    """Of the time that is kept, what is off by more than `MAX_IN_TIME_FRAMES`; None also where the sound was shifted since."""
     in_time_share: float | None
     """Of all its time, what is kept and in time as it is."""
     failed_share: float | None
@@ -43,9 +48,19 @@ class Standing:
 
 
 def labels_of(gathered: Gathered) -> tuple[str, ...]:
-    """The datasets' names; where several manifests hold one of that name, with the manifest."""
+    """The datasets' names as the page shows them: of one line, shortened, and no two alike.
+
+    Where several manifests hold one of that name, with the manifest.
+    """
     names = [dataset.name for dataset in gathered.datasets]
-    return tuple(dataset.name if names.count(dataset.name) == 1 else f"{dataset.name}, {dataset.manifest}" for dataset in gathered.datasets)
+    whole = [dataset.name if names.count(dataset.name) == 1 else f"{dataset.name}, {dataset.manifest}" for dataset in gathered.datasets]
+    shown = [shortened(_on_one_line(name), _NAME_CHARACTERS) for name in whole]
+    return tuple(name if shown.count(name) == 1 else f"{name} ({shown[: at + 1].count(name)})" for at, name in enumerate(shown))
+
+
+def _on_one_line(name: str) -> str:
+    """Without what does not show itself: line ends, tabs, and marks that turn the direction of writing round."""
+    return " ".join("".join(" " if unicodedata.category(one) in _UNSEEN else one for one in name).split()) or "no name"
 
 
 def standings(gathered: Gathered) -> tuple[Standing, ...]:
@@ -60,7 +75,7 @@ def _standing(gathered: Gathered, number: int, label: str) -> Standing:
     everything = np.ones(len(cells.dataset), np.bool_)
     meets_p, meets_offscreen = meets.get("p", everything), meets.get("offscreen", everything)
     kept = np.logical_and.reduce([everything, *meets.values()])
-    in_time = _is_in_time(cells)
+    in_time = None if _is_resynced(gathered, dataset.manifest) else _is_in_time(cells)
 
     def length_s(flags: Flags) -> float:
         return _length_s(cells, number, flags)
@@ -85,6 +100,11 @@ def _standing(gathered: Gathered, number: int, label: str) -> Standing:
         failed_share=_over(n_failed, dataset.n_rows),
         main_failure=None if reason is None else meaning_of(reason),
     )
+
+
+def _is_resynced(gathered: Gathered, manifest: str) -> bool:
+    """Whether `syncqc resync` wrote the manifest: its offsets are those from before, and how many are left is not known."""
+    return any(source.manifest == manifest and "resync" in source.made_by for source in gathered.sources)
 
 
 def meaning_of(reason: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from syncqc.errors import UsageError
+from syncqc.manifest import store
 from syncqc.manifest.blocks import whole_clips
 from syncqc.manifest.funnel import Funnel, Tally
 from syncqc.manifest.judge import Judge
@@ -41,8 +42,7 @@ def gather(manifests: Sequence[Path]) -> Gathered:
     names = short_names(manifests)
     known = [known_of(manifest) for manifest in manifests]
     for manifest in manifests:
-        if next(manifest.with_name(manifest.name + ".parts").glob("rows-*.parquet"), None) is not None:
-            raise UsageError(f"{manifest} is not finished; run its `syncqc score` again first")
+        store.refuse_unfinished(manifest)
     sums = _Sums(dataset_groups(manifests))
     sources, funnels, remarks = [], {}, []
     for number, (manifest, name) in enumerate(zip(manifests, names, strict=True)):

@@ -16,7 +16,7 @@ from syncqc.report.cells_limits import BITS, COARSENED_FIRST, THRESHOLDS, Ladder
 from syncqc.report.gather_groups import DatasetGroups
 from syncqc.report.gather_histograms import MOST_SHOWN_FRAMES
 from syncqc.report.gather_rows import Rows, crowded
-from syncqc.report.gather_sources import settings_of
+from syncqc.report.gather_sources import filters_of, said_of_repair, settings_of
 from syncqc.report.gathered import Cells
 
 COLUMNS = ("dropped_by", "resync_status")
@@ -69,10 +69,10 @@ class ManifestNotes:
 
     def _of_metadata(self) -> list[str]:
         said = []
-        if self.known.get("filter"):
+        if filters_of(self.known):
             said.append(f"{self.name} holds only what `syncqc filter` left: it does not show the dataset as it was.")
         if "resync" in self.known:
-            said.append(f"{self.name} was written by `syncqc resync`: its offsets are those from before the repair.")
+            said.append(said_of_repair(self.name))
         return said
 
     def _of_columns(self) -> list[str]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from syncqc.manifest.blocks import Block, Indices, Seconds
+from syncqc.manifest.blocks import Block, Indices, Seconds, newly_covered_s
 from syncqc.manifest.judge import Judge, Judged
 from syncqc.manifest.rules import CHOSEN, MEASURED, Flags
 
@@ -109,11 +109,7 @@ def time_of(block: Block, flags: Flags) -> Seconds:
     if len(crowd):
         order = np.lexsort((block.starts_s[crowd], parts))
         crowd, parts = crowd[order], parts[order]
-        starts, ends = block.starts_s[crowd], block.ends_s[crowd]
-        step = float(ends.max() - min(starts.min(), 0.0)) + 1.0
-        starts, ends = starts + parts * step, ends + parts * step
-        reached = np.concatenate([[-np.inf], np.maximum.accumulate(ends)[:-1]])
-        time_s[crowd] = np.maximum(ends - np.maximum(starts, reached), 0)
+        time_s[crowd] = newly_covered_s(parts, block.starts_s[crowd], block.ends_s[crowd])
     return time_s
 
 

@@ -5,13 +5,14 @@ Knows the metadata's layout; no rows. What stands there may be anybody's: every 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from syncqc.manifest import store
+from syncqc.manifest.filter import FILTER_KEY
+from syncqc.report.words import is_path, last_names
 
 _LIBRARIES = {"python": "Python", "pyav": "PyAV", "ffmpeg": "FFmpeg", "torch": "PyTorch", "numpy": "NumPy", "onnxruntime": "ONNX Runtime"}
 _LONGEST = 4_000
@@ -34,6 +35,17 @@ def settings_of(known: Mapping[str, Any]) -> dict[str, Any]:
     return settings if isinstance(settings, dict) else {}
 
 
+def filters_of(known: Mapping[str, Any]) -> list[Any]:
+    """What its metadata holds of each filter that its rows went through, the first one first; a table of names if all is well."""
+    filters = known.get(FILTER_KEY)
+    return filters if isinstance(filters, list) else []
+
+
+def said_of_repair(name: str) -> str:
+    """What a reader must know of a manifest that `syncqc resync` wrote."""
+    return f"{name} was written by `syncqc resync`: its offsets are those from before the repair."
+
+
 def made_by(manifest: Path, known: Mapping[str, Any]) -> dict[str, str]:
     """Label to text, in the order in which they are shown; what is not recorded is left out."""
     settings = settings_of(known)
@@ -48,10 +60,10 @@ def made_by(manifest: Path, known: Mapping[str, Any]) -> dict[str, str]:
         "schema": _named(known.get("schema_version")),
         "libraries": ", ".join(libraries) or None,
         "engine": _named(known.get("engine")),
+        "finished": _named(known.get("finished_at")),
         "file of": _when(manifest),
     }
-    filters = known.get("filter")
-    for number, one in enumerate(filters if isinstance(filters, list) else [], 1):
+    for number, one in enumerate(filters_of(known), 1):
         found[f"filter {number}"] = _settings(one)
     found["resync"] = _settings(known["resync"]) if "resync" in known else None
     found["settings"] = _settings(rest) or None
@@ -73,9 +85,7 @@ def _named(value: object) -> str | None:
     if isinstance(value, list | tuple):
         return " ".join(_named(one) or "-" for one in value)
     text = _text(value)
-    if re.match(r"(?:[A-Za-z]:)?[/\\~]|\.\.?[/\\]", text):
-        return "/".join(re.split(r"[/\\]+", text.rstrip("/\\"))[-2:]).lstrip("/") or text
-    return text
+    return last_names(text) if is_path(text) else text
 
 
 def _text(value: object) -> str:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from syncqc.clock import IMAGE_RATE_HZ
 from syncqc.manifest.aside import written_aside
+from syncqc.report.words import signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -168,7 +169,7 @@ def _draw_offset(axes: Axes, part: MapPart, offset_frames: int, has_label: bool)
         return
     is_high = offset_frames > sum(part.offsets) / 2
     axes.annotate(
-        f"{offset_frames:+d}" if offset_frames else "0",
+        signed(offset_frames),
         xy=(part.first_window_s + 0.1, borders[0] if is_high else borders[1]),
         xytext=(24, -30 if is_high else 30),
         textcoords="offset points",

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from syncqc.clock import IMAGE_RATE_HZ, WINDOW_CENTRE_IMAGE
 from syncqc.report.html import data_url
 from syncqc.report.sheet_media import N_BARS, Seen
-from syncqc.report.words import offset_in_words, signed_offset
+from syncqc.report.words import offset_in_words, shortened, signed_offset
 
 MAX_URL_BYTES = 8_000
 _QUALITIES = (82, 70, 55, 40, 25)
@@ -67,6 +67,8 @@ class Card:
     facts: tuple[Fact, ...]
     mouths: str | None = None
     """A data URL."""
+    why_no_mouths: str | None = None
+    """None also where none were asked for."""
     mouths_says: str = ""
     mouths_width_px: int = 0
     mouths_height_px: int = 0
@@ -99,6 +101,7 @@ def card_of(row: Mapping[str, Any], manifest: str, seen: Seen, span: tuple[float
         headline=_headline(row),
         facts=_facts(row),
         mouths=url,
+        why_no_mouths=seen.why_no_mouths,
         mouths_says=f"{_number_word(n)} mouth crops of {shortened(row['clip_id'], _NAME_CHARACTERS)}, {time}",
         mouths_height_px=size[0],
         mouths_width_px=size[1],
@@ -109,14 +112,6 @@ def card_of(row: Mapping[str, Any], manifest: str, seen: Seen, span: tuple[float
         curve_ends=_curve_ends(row),
         notes=_notes(row, seen),
     )
-
-
-def shortened(text: str, n_characters: int) -> str:
-    """The text, or its beginning and its end with … between them, of at most `n_characters`."""
-    if len(text) <= n_characters:
-        return text
-    n_tail = (n_characters - 1) * 2 // 3
-    return f"{text[: n_characters - 1 - n_tail]}…{text[len(text) - n_tail :]}"
 
 
 def _headline(row: Mapping[str, Any]) -> str:

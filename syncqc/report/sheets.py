@@ -5,10 +5,11 @@ The rows are chosen in one pass over each manifest; only the files of those that
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class SheetSettings:
     n_mouths: int = 5
     """Mouths per card, evenly over the row's time."""
     has_media: bool = True
-    """False: no file is opened and no face is shown."""
+    """False: no clip is opened and no face is shown, and of a clip_id only the last name."""
     moved: tuple[tuple[str, str], ...] = ()
     """Folders that are elsewhere than when the manifest was made, each as (then, now)."""
     card_limit_s: float = 10.0
@@ -110,6 +111,13 @@ def sheets(manifests: Sequence[Path], settings: SheetSettings = SheetSettings())
     )
 
 
+def why_no_faces(made: Sequence[Sheet]) -> str | None:
+    """The most frequent reason why no card shows a face; None where one does, and where none was to."""
+    cards = [card for sheet in made for card in sheet.cards]
+    reasons = Counter(card.why_no_mouths for card in cards if card.why_no_mouths is not None)
+    return None if not reasons or any(card.mouths for card in cards) else reasons.most_common(1)[0][0]
+
+
 Place = tuple[Path, str, int, int]
 
 
@@ -130,9 +138,13 @@ class _Maker:
         read = in_time(self._read, places, self._settings.limit_s, self._settings.n_threads)
         span = curve_span(self._rows[place] for place in places)
         return {
-            place: card_of(self._rows[place], place[0].name, self._late if what is None else what, span)
+            place: card_of(self._shown(self._rows[place]), place[0].name, self._late if what is None else what, span)
             for place, what in zip(places, read, strict=True)
         }
+
+    def _shown(self, row: Row) -> Row:
+        """The row as the card names it: a clip_id is often the path below the folder that was scored."""
+        return row if self._settings.has_media else {**row, "clip_id": PurePosixPath(row["clip_id"]).name or row["clip_id"]}
 
     def _read(self, place: Place) -> Seen:
         row, strips = self._rows[place], self._strips[place[0]]
@@ -168,7 +180,7 @@ class _Maker:
 
     def notes(self, shown: Sequence[Candidate]) -> tuple[str, ...]:
         """What all cards of one manifest lack, and why."""
-        notes = [] if self._settings.has_media or not shown else ["No file was opened: there are no mouths and no waveforms."]
+        notes = [] if self._settings.has_media or not shown else ["No clip was opened: there are no mouths and no waveforms."]
         for manifest in dict.fromkeys(one.manifest for one in shown):
             reason = self._strips[manifest].reason
             if reason is not None:

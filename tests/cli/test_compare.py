@@ -84,10 +84,12 @@ def test_nothing_is_replaced_unless_it_is_asked_for(capsys: pytest.CaptureFixtur
         (["old.parquet", "text.parquet"], "text.parquet is not a manifest (not a Parquet file)"),
         (["old.parquet", "table.parquet"], "table.parquet is a Parquet file, but not a manifest written by syncqc"),
         (["unsorted.parquet", "new.parquet"], "the rows of unsorted.parquet are not sorted by clip_id; `syncqc merge"),
-        (["old.parquet", "new.parquet", "--out", "c.htm"], "--out must name a .html file, not c.htm"),
-        (["old.parquet", "new.parquet", "--csv", "c.html"], "--csv must name a .csv file, not c.html"),
+        (["old.parquet", "new.parquet", "--out", "c.htm"], "--out must end in .html, not c.htm"),
+        (["old.parquet", "new.parquet", "--csv", "c.html"], "--csv must end in .csv, not c.html"),
         (["old.parquet", "new.parquet", "--out", "no/c.html"], "there is no folder no"),
         (["old.parquet", "new.parquet", "--out", "folder.html"], "folder.html is a folder"),
+        (["old.parquet", "new.parquet", "--csv", "/proc/c.csv"], "cannot write to /proc: "),
+        (["old.parquet", "new.parquet", "--out", "link.html", "--force"], "link.html is an input; choose another --out"),
         (["old.parquet", "new.parquet", "--p", "2"], "p is a share from 0 to 1, not 2"),
         (["old.parquet", "new.parquet", "--artefacts", "vfx"], "unknown artefact 'vfx'; did you mean 'vfr'?"),
         (["old.parquet", "new.parquet", "--min-share", "0.5"], "--min-share needs --per clip"),
@@ -103,6 +105,7 @@ def test_a_wrong_command_is_one_sentence_and_writes_nothing(
     pq.write_table(pa.table({"clip_id": ["a"]}), "table.parquet")
     write_manifest(Path("unsorted.parquet"), [row("b"), row("a")])
     Path("folder.html").mkdir()
+    Path("link.html").symlink_to("old.parquet")
     before = sorted(Path().iterdir())
     places = [] if "--out" in arguments or "--csv" in arguments else ["--out", "c.html", "--csv", "c.csv"]
     assert main(["compare", *arguments, *places]) == 2

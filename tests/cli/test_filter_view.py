@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from syncqc.cli.filter_view import closing, funnel_table, hours
+from syncqc.cli.filter_view import closing, funnel_table
 from syncqc.manifest.funnel import Amount, Funnel, Step
 from syncqc.manifest.rules import Rules
 
@@ -39,10 +39,3 @@ def test_many_reasons_are_counted_not_listed() -> None:
 def test_without_speakers_none_are_counted() -> None:
     lines = closing(Funnel(Amount(3, 2, 0, 8.0), (Step("p", ">= 0.9", Amount(), Amount(3, 2, 0, 8.0), 0, "--p"),), (), {}), Rules())
     assert lines == ["kept: 3 of 3 rows, 2 of 2 clips, 8 s of 8 s"]
-
-
-@pytest.mark.parametrize(
-    ("length_s", "words"), [(0, "0 s"), (90, "1.5 min"), (9_000, "2.50 h"), (359_999, "100.00 h"), (3_600_000, "1,000 h")]
-)
-def test_a_length_reads_as_people_say_it(length_s: float, words: str) -> None:
-    assert hours(length_s) == words

@@ -104,7 +104,7 @@ def test_a_track_can_be_chosen(video: Path, monkeypatch: pytest.MonkeyPatch, cap
         pytest.param(["talk.mp4", "--out", "old.png"], "old.png is already there; --force replaces it", id="already there"),
         pytest.param(["talk.mp4", "--out", "talk.mp4"], "talk.mp4 is an input; choose another --out", id="the video"),
         pytest.param(["talk.mp4", "--out", "link.png", "--force"], "link.png is an input; choose another --out", id="a link to the video"),
-        pytest.param(["talk.mp4", "--out", "dir.png", "--force"], "dir.png is a folder", id="out is a folder"),
+        pytest.param(["talk.mp4", "--out", "dir.png", "--force"], "dir.png is a folder; --out must name a file", id="out is a folder"),
         pytest.param(
             ["talk.mp4", "page.html"], "what is page.html for? A page is written with --html, a picture with --out", id="no --html"
         ),
@@ -189,6 +189,8 @@ def test_a_page_of_what_was_not_measured_says_why(video: Path, monkeypatch: pyte
     assert main(["inspect", str(video), "--html"]) == 1
     assert "silent: the sound of this part is digital silence; the page says so too\n" in capsys.readouterr().err
     assert "nothing was measured: silent: the sound of this part is digital silence" in Path("talk.sync.html").read_text()
+    assert main(["inspect", str(video), "--html", "--out", "a.png", "--force"]) == 1
+    assert capsys.readouterr().err.endswith("digital silence; no picture was written; the page says so too\n")
 
 
 def test_a_page_that_begins_behind_the_end_is_refused(

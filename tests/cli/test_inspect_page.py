@@ -113,6 +113,9 @@ def test_a_file_that_crashed_its_reader_is_not_opened_here(monkeypatch: pytest.M
         pytest.param(600.0, (0.0, 60.0), (0.0, 60.0), id="a minute of ten"),
         pytest.param(600.0, (30.01, 45.0), (30.0, 45.0), id="from an image on"),
         pytest.param(0.0, (0.0, 60.0), (0.0, 60.0), id="of unknown length"),
+        pytest.param(1.0, (0.99, 61.0), (0.96, 1.0), id="the last image alone"),
+        pytest.param(600.0, (0.47, 0.471), (0.44, 0.48), id="a moment within an image"),
+        pytest.param(600.0, (0.0, 0.0001), (0.0, 0.04), id="less than a thousandth of a second"),
     ],
 )
 def test_excerpt(duration_s: float, wanted: tuple[float, float], got: tuple[float, float]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from syncqc.cli.places import check_file, make_folder, write_text
+from syncqc.cli.places import check_file, make_folder, refuse_present, write_text
 from syncqc.errors import UsageError
 
 
@@ -32,6 +32,27 @@ def test_a_place_for_a_file_is_left_as_it_was(tmp_path: Path) -> None:
     check_file(tmp_path / "old.json", ".json")
     check_file(tmp_path / "new.json", ".json")
     assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
+
+
+def test_an_input_is_no_place_to_write_to_whatever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_text("{}")
+    (tmp_path / "link.json").symlink_to(tmp_path / "in.json")
+    for name, said in (("--figure", "choose another --figure"), ("the page", "choose another name for the page")):
+        with pytest.raises(UsageError, match=f"link.json is an input; {said}"):
+            check_file(tmp_path / "link.json", ".json", name=name, inputs=[tmp_path / "no.json", tmp_path / "in.json"])
+
+
+def test_what_is_there_is_replaced_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "old.json").touch()
+    refuse_present(tmp_path / "old.json", force=True)
+    refuse_present(tmp_path / "new.json", force=False)
+    with pytest.raises(UsageError, match=r"old.json is already there; --force replaces it"):
+        refuse_present(tmp_path / "old.json", force=False)
+
+
+def test_half_a_character_is_written_as_a_question_mark(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.html", "\udcff ü")
+    assert (tmp_path / "a.html").read_bytes() == b"? \xc3\xbc"
 
 
 def full(*_: object, **__: object) -> None:

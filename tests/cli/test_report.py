@@ -26,7 +26,9 @@ def test_the_page_is_written_and_its_size_is_told(folder: Path, capsys: pytest.C
     page = (folder / "page.html").read_text(encoding="utf-8")
     said = capsys.readouterr()
     assert said.out == f"page.html: {len(page.encode()) / 1e6:.1f} MB\n"
-    assert "warning: no face is shown, because no video was found; --moved OLD=NEW" in said.err
+    assert (
+        "warning: no face is shown: faces and mouths are cut from stored landmarks, and there is no m.parquet.tracks.parquet;" in said.err
+    )
     assert "<h1>What &lt;we&gt; have</h1>" in page
     assert "syncqc filter m.parquet --p 0.9 --offscreen 0.2 --out clean.parquet" in page
     assert sorted(path.name for path in folder.iterdir()) == ["m.parquet", "page.html"]
@@ -37,16 +39,17 @@ def test_several_manifests_stand_side_by_side(folder: Path) -> None:
     assert main(["report", "m.parquet", "n.parquet", "--no-media"]) == 0
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "<h1>Voice and lips: m.parquet, n.parquet</h1>" in page
-    assert all(f"</span>{name}</th>" in page for name in ("alpha", "beta", "gamma"))
+    assert all(f"</span><bdi>{name}</bdi></th>" in page for name in ("alpha", "beta", "gamma"))
 
 
 def test_without_media_there_is_no_face_and_no_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(folder / "m.parquet"), "--no-media"]) == 0
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert capsys.readouterr().err == ""
-    body = page.split("<body>")[1].split("<script>")[0]
+    body = page.split("<body>")[1].split("<script")[0]
     assert "<img" not in body
     assert "data:image" not in body
+    assert "No clip was opened: there are no mouths and no waveforms." in body
     assert str(folder) not in page
     assert "/videos/" not in page
     assert "/home/anna" not in page
@@ -88,12 +91,11 @@ def test_a_page_that_is_there_stays_without_force(folder: Path, capsys: pytest.C
     [
         pytest.param(["no.parquet"], "there is no manifest no.parquet", id="no manifest"),
         pytest.param(["m.parquet", "m.parquet"], "m.parquet is named twice", id="twice"),
-        pytest.param(["m.parquet", "--out", "m.parquet"], "m.parquet is one of the manifests; choose another --out", id="an input"),
+        pytest.param(["m.parquet", "--out", "m.parquet"], "m.parquet is an input; choose another --out", id="an input"),
         pytest.param(["m.parquet", "--out", "page.txt"], "--out must end in .html, not page.txt", id="no page"),
         pytest.param(["m.parquet", "--out", "no/page.html"], "there is no folder no to write page.html into", id="no folder"),
         pytest.param(["m.parquet", "--moved", "a"], "--moved is OLD=NEW, not 'a'", id="moved"),
-        pytest.param(["m.parquet", "--no-media", "--moved", "a=b"], "--no-media shows no clip: leave out --moved", id="moved nothing"),
-        pytest.param(["m.parquet", "--no-media", "--thumbnails", "3"], "--no-media shows no clip: leave out --thumbnails", id="none"),
+        pytest.param(["m.parquet", "--no-media", "--moved", "a=b"], "--no-media opens no clip: leave out --moved", id="moved nothing"),
     ],
 )
 def test_a_wrong_command_is_one_sentence_and_writes_nothing(

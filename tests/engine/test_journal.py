@@ -10,6 +10,7 @@ import sys
 import time
 from collections import namedtuple
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import fake_plan
@@ -318,3 +319,13 @@ def test_settings_beside_the_shards_can_be_read(tmp_path: Path) -> None:
     with journal(tmp_path / "m.parquet").open() as one:
         begun = json.loads((one.parts / "settings.json").read_text())
     assert begun["settings"]["score.w"] == 15
+
+
+def test_the_manifest_says_when_it_was_finished(tmp_path: Path) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    out = tmp_path / "m.parquet"
+    with Journal(out, SETTINGS, {"syncqc": "2.0"}).open() as one:
+        one.add(result("a"))
+        one.finish()
+    finished = datetime.fromisoformat(store.provenance(out)["finished_at"])
+    assert before <= finished <= datetime.now(UTC)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -118,6 +120,50 @@ def test_a_clip_without_sound_there_has_pictures_and_says_why(damage: Callable[[
     assert made.shifted is None
     assert made.why_no_sound in ("the file has no sound that can be decoded", "there is no sound where the picture is")
     assert len(images_of(made.as_it_is)) == 12
+
+
+@pytest.mark.parametrize(
+    ("suffix", "coding", "source", "numbers"),
+    [
+        pytest.param(".mp4", ("-c:v", "libx264", "-pix_fmt", "yuv444p"), {"width": 65, "height": 49}, range(25), id="odd sides"),
+        pytest.param(".mp4", ("-c:v", "libx264", "-pix_fmt", "yuv420p10le"), {}, range(25), id="10 bit"),
+        pytest.param(".mkv", ("-c:v", "ffv1", "-pix_fmt", "yuva420p", "-c:a", "pcm_s16le"), {}, range(25), id="with alpha"),
+        pytest.param(".mkv", ("-c:v", "ffv1", "-pix_fmt", "gray16le", "-c:a", "flac"), {}, range(25), id="16 bit grey"),
+        pytest.param(".mp4", ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-flags", "+ildct+ilme"), {}, range(25), id="interlaced"),
+        pytest.param(".mkv", ("-c:v", "ffv1", "-c:a", "flac"), {"n_pictures": 15}, range(15), id="sound longer than the pictures"),
+        pytest.param(".mkv", ("-c:v", "ffv1", "-c:a", "flac"), {"n_pictures": 60}, range(60), id="sound shorter than the pictures"),
+        pytest.param(".mkv", ("-c:v", "ffv1", "-c:a", "flac"), {"n_channels": 6, "rate_hz": 48_000}, range(25), id="six channels"),
+    ],
+)
+def test_every_kind_of_file_can_be_played(suffix: str, coding: tuple[str, ...], source: dict[str, int], numbers: range, make: Any) -> None:
+    made = preview(make.clip(suffix, *coding, **{"sound_s": 1.0, "chirps_s": (0.4,)} | source), None, 0.0, 2)
+    assert made.shifted is not None
+    assert (made.width_px, made.height_px, made.n_images) == (64, 48, len(numbers))
+    assert [make.number_of(image) for _, image in images_of(made.shifted)] == list(numbers)
+    assert make.chirps_in(sound_of(made.shifted)) == pytest.approx([0.48], abs=0.001)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MuxError("ffmpeg stopped with code 1")], ids=["Ctrl-C", "ffmpeg fails"])
+def test_nothing_is_left_behind_where_it_ends_early(error: Any, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(arguments: Sequence[str], _: object) -> None:
+        Path(arguments[-1].removeprefix("file:")).write_bytes(b"half of it")
+        assert len(list(tmp_path.rglob("*.mp4"))) == 1
+        raise error
+
+    clip = make.clip(".mp4", sound_s=1.0, chirps_s=(0.4,))
+    encoders()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(preview_module, "feed_ffmpeg", stopped)
+    with pytest.raises(type(error) if isinstance(error, Exception) else error):
+        preview(clip, None, 0.0, 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_ffmpeg_refuses_is_said_in_its_words(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = replace(PLAYABLE[0], arguments=("-preset", "instantaneous"))
+    monkeypatch.setattr(preview_module, "playable", lambda _: refused)
+    with pytest.raises(MuxError, match="ffmpeg stopped with code"):
+        preview(make.clip(".mp4", sound_s=1.0, chirps_s=(0.4,)), None, 0.0, None)
 
 
 def test_a_stretch_behind_the_end_is_refused(make: Any) -> None:

@@ -36,13 +36,17 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(browser: Browser) -> Iterator[Opened]:
-    """Opens a page's file: ``opened(path, width=1280, height=800, colours="light", **context)``.
+    """Opens a page's file: ``opened(path, width=1280, height=800, colours="light", is_drawn=True, **context)``.
+
+    With `is_drawn` all of its figures are drawn, also those that are far from the window.
 
     When the test ends, every such page must have written no error to the console, raised none, and asked nobody for anything.
     """
     contexts, troubles = [], []
 
-    def open_page(path: Path, *, width: int = 1280, height: int = 800, colours: str = "light", **options: object) -> Page:
+    def open_page(
+        path: Path, *, width: int = 1280, height: int = 800, colours: str = "light", is_drawn: bool = True, **options: object
+    ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=colours, **options)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
@@ -62,6 +66,8 @@ def opened(browser: Browser) -> Iterator[Opened]:
         page.on("dialog", lambda dialog: (troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("request", on_request)
         page.goto(address, wait_until="load")
+        if is_drawn:
+            page.evaluate("() => { if (typeof syncqc === 'object') Object.keys(syncqc.figures).forEach((name) => syncqc.drawNow(name)); }")
         return page
 
     yield open_page

@@ -1,18 +1,26 @@
-"""A manifest of random rows: several datasets, parts and faces, failures, nulls, values that lie exactly on thresholds."""
+"""Manifests of any rows, and random rows: several datasets, parts and faces, failures, nulls, values that lie exactly on thresholds."""
 
 from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from syncqc.manifest import store
+from syncqc.manifest.blocks import Block
 from syncqc.manifest.columns import schema
+from syncqc.manifest.judge import Judge
+from syncqc.manifest.rules import Rules as FilterRules
+from syncqc.report.gather_rows import Rows
 
 Row = dict[str, Any]
+MADE_BY = {"syncqc": "0.1.0", "schema_version": 2, "settings": {"model": "ic-syncnet.small", "source": "/home/anna/secret/videos"}}
+"""As a run's metadata is, with a path that must not be shown whole."""
 
 
 def random_rows(n_clips: int = 150, seed: int = 1, datasets: tuple[str | None, ...] = ("alpha", "beta")) -> list[Row]:
@@ -49,9 +57,14 @@ def _numbers(chance: random.Random, which: int) -> Row:
     }  # fmt: skip
 
 
-def write_manifest(path: Path, rows: list[Row]) -> Path:
-    """The rows as a manifest whose metadata says what a run's does."""
-    made_by = {"syncqc": "0.1.0", "schema_version": 2, "settings": {"model": "ic-syncnet.small", "source": "/home/anna/secret/videos"}}
+def write_manifest(path: Path, rows: Sequence[Mapping[str, Any]], made_by: object = MADE_BY, rows_per_group: int | None = None) -> Path:
+    """The rows as a manifest with that metadata."""
     of = schema().with_metadata({store.PROVENANCE_KEY: json.dumps(made_by).encode()})
-    pq.write_table(store.table_of(rows).cast(of), path)
+    pq.write_table(store.table_of(rows).cast(of), path, row_group_size=rows_per_group)
     return path
+
+
+def rows_of(rows: Sequence[Mapping[str, Any]], dataset: Sequence[int] | None = None) -> Rows:
+    """The rows as one block, each of its dataset's number (0 where none is named), judged by the default rules."""
+    judge, block = Judge(FilterRules()), Block(store.table_of(rows))
+    return Rows(block, np.array(dataset or [0] * len(rows), np.int64), judge, judge(block))

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from syncqc.manifest import blocks, store
-from syncqc.manifest.columns import schema
+from syncqc.manifest import blocks
 from syncqc.manifest.filter import filter_manifest
 from syncqc.manifest.rules import ARTEFACTS, Rules
 from syncqc.report import cells as cells_module
@@ -19,6 +18,10 @@ from syncqc.report.cells import Kept, counted
 from syncqc.report.cells_limits import SWITCHES, THRESHOLDS
 from syncqc.report.gather import gather
 from syncqc.report.gathered import Cells
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from made_manifest import write_manifest
 
 Row = dict[str, Any]
 
@@ -32,12 +35,6 @@ def row(clip_id: str, part: int = 0, track: int = 0, **more: Any) -> Row:
         "probability_at_offset": 0.95, "offscreen_ratio": 0.0, "offset_frames": 0, "is_offset_at_edge": False, "speech_ratio": 0.9,
         "frozen_ratio": 0.0, "face_width_px": 100.0,
     } | more  # fmt: skip
-
-
-def written(path: Path, rows: list[Row]) -> Path:
-    of = schema().with_metadata({store.PROVENANCE_KEY: b'{"schema_version": 2, "settings": {}, "syncqc": "0"}'})
-    pq.write_table(store.table_of(rows).cast(of), path)
-    return path
 
 
 NUMBERS = {
@@ -106,7 +103,7 @@ def same(found: Kept, expected: Kept) -> bool:
 @given(seed=st.integers(0, 2**32), most_cells=st.sampled_from([1, 12, 40_000]), at_once=st.sampled_from([2, 60_000]))
 def test_any_setting_gives_what_the_filter_keeps(tmp_path: Path, seed: int, most_cells: int, at_once: int) -> None:
     draw = random.Random(seed)
-    manifests = [written(tmp_path / f"{i}.parquet", drawn_rows(draw, draw.randint(1, 12))) for i in range(draw.randint(1, 2))]
+    manifests = [write_manifest(tmp_path / f"{i}.parquet", drawn_rows(draw, draw.randint(1, 12))) for i in range(draw.randint(1, 2))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "ROWS_AT_ONCE", at_once)
         patch.setattr(cells_module, "MOST_CELLS", most_cells)
@@ -126,7 +123,7 @@ def test_any_setting_gives_what_the_filter_keeps(tmp_path: Path, seed: int, most
 def test_the_numbers_of_a_dataset_are_those_of_a_filter_that_asks_for_it(tmp_path: Path) -> None:
     draw = random.Random(3)
     rows = [one | {"dataset": "b" if one["clip_id"] > "020" else "a"} for one in drawn_rows(draw, 40)]
-    manifest = written(tmp_path / "m.parquet", rows)
+    manifest = write_manifest(tmp_path / "m.parquet", rows)
     found = gather([manifest])
     assert [dataset.name for dataset in found.datasets] == ["a", "b"]
     for _ in range(5):
@@ -146,7 +143,7 @@ def test_time_that_two_chosen_tracks_of_a_part_cover_counts_once_whichever_stays
         row("a", 0, 1, start_s=2.0, end_s=4.0, offscreen_ratio=0.1),
         row("a", 0, 2, start_s=2.5, end_s=3.5, probability_at_offset=0.5),
     ]
-    cells = gather([written(tmp_path / "m.parquet", rows)]).cells
+    cells = gather([write_manifest(tmp_path / "m.parquet", rows)]).cells
     # 0-2 s is the first row's alone, 3-4 s the second's (the third needs less of p, but more of nothing: beside the second it counts).
     of_p = cells.sliders[0].limits.index(0.95)
     assert counted(cells, {})[0].length_s == pytest.approx(4)
@@ -164,7 +161,7 @@ def test_limits_get_coarser_where_there_are_too_many_cells_but_for_the_defaults(
     ]  # fmt: skip
     monkeypatch.setattr(cells_module, "MOST_CELLS", 500)
     monkeypatch.setattr(cells_module, "MOST_KINDS", 100)
-    cells = gather([written(tmp_path / "m.parquet", rows)]).cells
+    cells = gather([write_manifest(tmp_path / "m.parquet", rows)]).cells
     assert len(cells.n_rows) <= 500
     assert sum(cells.n_rows) == 3_000
     assert len(cells.clips) <= 100
@@ -177,7 +174,7 @@ def test_limits_get_coarser_where_there_are_too_many_cells_but_for_the_defaults(
 def test_a_sample_of_clips_is_drawn_by_name_and_estimates_their_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = random.Random(1)
     rows = [row(f"{i // 2:05d}", i % 2, probability_at_offset=draw.random()) for i in range(8_000)]
-    manifest = written(tmp_path / "m.parquet", rows)
+    manifest = write_manifest(tmp_path / "m.parquet", rows)
     exact = gather([manifest]).cells
     monkeypatch.setattr(cells_clips, "_MOST_UNDER_WAY", 1_000)
     found = gather([manifest]).cells
@@ -193,7 +190,7 @@ def test_a_sample_of_clips_is_drawn_by_name_and_estimates_their_number(tmp_path:
 
 
 def test_every_rule_without_a_number_has_its_box(tmp_path: Path) -> None:
-    cells = gather([written(tmp_path / "m.parquet", [row("a")])]).cells
+    cells = gather([write_manifest(tmp_path / "m.parquet", [row("a")])]).cells
     assert cells.artefacts == tuple(ARTEFACTS)
     assert cells.switches == SWITCHES
     assert [slider.option for slider in cells.sliders] == [
@@ -212,6 +209,6 @@ def test_every_rule_without_a_number_has_its_box(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_box_takes_what_has_the_artefact_and_what_was_not_looked_at(tmp_path: Path, column: str, value: object, name: str) -> None:
     rows = [row("a"), row("b", **{column: value}), row("c", **{column: None})]
-    cells = gather([written(tmp_path / "m.parquet", rows)]).cells
+    cells = gather([write_manifest(tmp_path / "m.parquet", rows)]).cells
     assert counted(cells, {})[0].n_clips == 3
     assert counted(cells, {}, {name})[0].n_clips == 1

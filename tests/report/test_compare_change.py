@@ -54,6 +54,11 @@ def test_where_a_side_does_not_vary_there_is_no_correlation(tmp_path: Path, old:
     assert changed(tmp_path, old, new).correlation is None
 
 
+def test_what_is_not_finite_is_not_counted(tmp_path: Path) -> None:
+    found = changed(tmp_path, [0.5, 0.5, 0.5], [0.6, float("inf"), float("-inf")])
+    assert (found.n, found.largest) == (1, pytest.approx(0.1))
+
+
 @pytest.mark.parametrize(("few", "is_all"), [(4, True), (3, False)])
 def test_few_rows_are_all_there_and_many_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int, is_all: bool) -> None:
     monkeypatch.setattr(compare_change, "FEW_ROWS", few)

@@ -12,7 +12,7 @@ from syncqc.report.compare_csv import SCHEMA
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from made_comparison import NEW, OLD, Row, row, write_manifest
+from made_comparison import NEW, OLD, Row, failed, row, write_manifest
 
 
 def lines(folder: Path, old: list[Row], new: list[Row]) -> list[dict[str, str]]:
@@ -52,10 +52,10 @@ def test_without_changes_there_are_no_lines(tmp_path: Path) -> None:
     assert (tmp_path / "changes.csv").read_text(encoding="utf-8").startswith('"clip_id","part_index"')
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@x", "\tx"])
+@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@x", "\tx", "\rx", "\nx"])
 def test_what_a_spreadsheet_would_run_begins_with_an_apostrophe(tmp_path: Path, name: str) -> None:
-    found = lines(tmp_path, [row(name, speaker=name)], [row(name, speaker=name, dataset=name, offset=1)])
-    assert [(line["clip_id"], line["speaker"], line["dataset"]) for line in found] == [(f"'{name}",) * 3]
+    found = lines(tmp_path, [failed(name, name, speaker=name)], [row(name, speaker=name, dataset=name, offset=1)])
+    assert [(line["clip_id"], line["speaker"], line["dataset"], line["old_failure"]) for line in found] == [(f"'{name}",) * 4]
 
 
 def test_names_with_commas_quotes_and_breaks_come_back_whole(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from syncqc.errors import UsageError
-from syncqc.report.compare_made_by import Fact, made_by, notes, shortened
+from syncqc.report.compare_made_by import Fact, made_by, notes
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -47,7 +47,7 @@ def test_a_stages_copy_of_a_setting_is_not_said_twice(tmp_path: Path) -> None:
     [
         ({}, None),
         ({"filter": [{"manifest": "m.parquet", "p": 0.9}]}, "NEW went through a filter before"),
-        ({"resync": {}}, "NEW tells of clips that were put right"),
+        ({"resync": {}}, "NEW was written by `syncqc resync`: its offsets are those from before the repair."),
         ({"settings": {"weights_sha256": "c"}}, "The weights differ"),
     ],
     ids=["alike", "filtered", "put right", "other weights"],
@@ -70,8 +70,34 @@ def test_manifests_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
         made_by(tmp_path / "nothing.parquet", old)
 
 
+def test_paths_lose_their_folders_wherever_they_stand(tmp_path: Path) -> None:
+    lists = {"audio": ["/home/anna/a/b", 3], "more": {"root": "~/secret/a/b"}, "w": "15"}
+    facts = made_by(*manifests(tmp_path, MADE_BY | {"settings": lists}, MADE_BY))
+    assert {fact.label: fact.old for fact in facts} | {"syncqc": "", "schema_version": ""} == {
+        "model": "not there", "weights (SHA-256)": "not there", "syncqc": "", "version of the columns": "2", "schema_version": "",
+        "audio": '["…/a/b", 3]', "more": '{"root": "…/a/b"}', "score.w": "not there", "w": "15",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("path", "expected"), [("m.parquet", "m.parquet"), ("r/m.parquet", "r/m.parquet"), ("/home/me/r/m.parquet", "…/r/m.parquet")]
-)
-def test_paths_are_shortened_to_two_names(path: str, expected: str) -> None:
-    assert shortened(path) == expected
+    "known", [[], 3, {"settings": 5, "filter": "p", "resync": None}, {"filter": [7, {"p": "<b>"}]}, {"schema_version": "newest"}],
+    ids=str,
+)  # fmt: skip
+def test_metadata_of_any_shape_becomes_text(tmp_path: Path, known: Any) -> None:
+    places = manifests(tmp_path, known, MADE_BY)
+    labels = {fact.label: fact.new for fact in made_by(*places)}
+    assert labels["syncqc"] == "0.1.0"
+    assert notes(*places)[-1].startswith("The weights differ")
+
+
+def test_half_a_character_is_spelled_out(tmp_path: Path) -> None:
+    facts = made_by(*manifests(tmp_path, MADE_BY | {"settings": {"model": "\ud800", "\udcff": "\udc80"}}, MADE_BY))
+    assert {fact.label: fact.old for fact in facts}.items() >= {"model": "\\ud800", "\\udcff": "\\udc80"}.items()
+
+
+def test_two_runs_that_ended_at_other_times_are_not_different(tmp_path: Path) -> None:
+    facts = made_by(
+        *manifests(tmp_path, MADE_BY | {"finished_at": "2026-01-01T10:00:00Z"}, MADE_BY | {"finished_at": "2026-01-02T10:00:00Z"})
+    )
+    assert [fact for fact in facts if fact.differs] == []
+    assert Fact("finished", "2026-01-01T10:00:00Z", "2026-01-02T10:00:00Z", False) in facts

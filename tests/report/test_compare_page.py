@@ -59,6 +59,12 @@ def many_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return written(tmp_path_factory.mktemp("page"), hostile_rows(1), hostile_rows(2))
 
 
+def scrolled_to(page: Page, name: str) -> None:
+    """The figure is in the window, and so it is drawn."""
+    page.locator(f"#drawing-{name}").scroll_into_view_if_needed()
+    page.locator(f"#drawing-{name} .main-svg").first.wait_for()
+
+
 def data_of(page: Path) -> dict[str, dict[str, object]]:
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
@@ -115,6 +121,7 @@ def test_strangers_names_are_text(hostile_page: Path, opened: Opened) -> None:
     assert f"NEW is {HOSTILE[1]}" in text
     assert f"z{HOSTILE[0]}" in page.locator("#compared dl").inner_text()
     assert page.locator("img").count() == 0
+    scrolled_to(page, "p-both")
     at = page.evaluate("(name) => syncqc.data.changes.p.clips.indexOf(name)", HOSTILE[0])
     page.evaluate("(at) => Plotly.Fx.hover('drawing-p-both', [{ curveNumber: 0, pointNumber: at }])", at)
     assert HOSTILE[0] in (page.locator("#drawing-p-both .hovertext").text_content() or "")
@@ -124,6 +131,7 @@ def test_strangers_names_are_text(hostile_page: Path, opened: Opened) -> None:
 @pytest.mark.parametrize(("which", "kinds"), [("hostile_page", ["scatter"]), ("many_page", ["heatmap", "scatter"])])
 def test_few_rows_are_points_and_many_are_cells(request: pytest.FixtureRequest, opened: Opened, which: str, kinds: list[str]) -> None:
     page = opened(request.getfixturevalue(which))
+    scrolled_to(page, "p-both")
     drawn = "document.getElementById('drawing-p-both')"
     assert page.evaluate(f"{drawn}.data.map((trace) => trace.type)") == kinds
     lines = page.evaluate("syncqc.figures['p-both'].csv()")
@@ -142,11 +150,13 @@ def test_every_figure_is_drawn_again_in_the_other_colours_and_can_be_saved(hosti
     page = opened(hostile_page)
     names = page.evaluate("Object.keys(syncqc.figures)")
     assert names == ["kept", "moves", "p-both", "p-difference", "offscreen-both", "offscreen-difference"]
-    assert page.locator("figure.plot .main-svg").count() >= len(names)
+    scrolled_to(page, "kept")
     paper = "document.getElementById('drawing-kept').layout.paper_bgcolor"
     light = page.evaluate(paper)
     page.select_option("#theme", "dark")
     assert page.evaluate(paper) != light
+    for name in names:
+        scrolled_to(page, name)
     with page.expect_download() as download:
         page.click("#figure-moves button[data-kind=csv]")
     assert download.value.suggested_filename == "syncqc-moves.csv"

@@ -52,6 +52,27 @@ def test_what_differs_is_named(tmp_path: Path, change: dict[str, Any], differs: 
     assert rows.is_changed.tolist() == [bool(differs)]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "differs"),
+    [
+        ({"end_s": 3.0}, {"end_s": 2.0}, ["stretch"]),
+        ({"end_s": 3.0, "is_chosen_track": False}, {"end_s": 2.0, "is_chosen_track": False}, []),
+    ],
+    ids=["the chosen track", "another track"],
+)
+def test_the_stretch_is_that_of_the_chosen_track(tmp_path: Path, old: dict[str, Any], new: dict[str, Any], differs: list[str]) -> None:
+    others = {"end_s": 4.0, "is_chosen_track": not old.get("is_chosen_track", True)}
+    rows = side_by_side(tmp_path, *([row("a", track_index=0) | one, row("a", track_index=1) | others] for one in (old, new)))
+    assert [name for name, flags in rows.differences.items() if flags.any()] == differs
+    assert rows.row(0).end_s == (4.0 if "is_chosen_track" in old else 2.0)
+
+
+def test_of_several_chosen_tracks_one_that_is_no_longer_kept_is_a_change(tmp_path: Path) -> None:
+    first, second = row("a", start_s=0.0, end_s=2.0), row("a", track_index=1, start_s=2.0, end_s=4.0)
+    rows = side_by_side(tmp_path, [first, second], [first, second | {"probability_at_offset": 0.5}])
+    assert [name for name, flags in rows.differences.items() if flags.any()] == ["kept"]
+
+
 def test_two_rows_without_numbers_differ_by_their_reasons_alone(tmp_path: Path) -> None:
     rows = side_by_side(tmp_path, [failed("a", "silent"), failed("b", "silent")], [failed("a", "silent"), failed("b", "no_face")])
     assert [name for name, flags in rows.differences.items() if flags.any()] == ["failure"]

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from syncqc.cli.filter_view import hours
 from syncqc.cli.main import main
 from syncqc.manifest.filter import filter_manifest
 from syncqc.manifest.rules import Rules
 from syncqc.report.dataset_page import dataset_page
 from syncqc.report.gather import gather
 from syncqc.report.gathered import Cells, Dataset, FunnelStep, Gathered, OwnOffsets
+from syncqc.report.words import length_in_words
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -112,7 +112,7 @@ def test_each_dataset_has_its_own_numbers_and_a_slider_says_its_value(opened: Op
     for row, name in enumerate(("alpha", "beta")):
         kept = filter_manifest(manifest, None, Rules(where=f"dataset = '{name}'")).kept
         shown = {key: text.split(" of ")[0] for key, text in shown_in(page, str(row)).items()}
-        assert shown == {"rows": str(kept.n_rows), "clips": str(kept.n_clips), "time": hours(kept.length_s)}
+        assert shown == {"rows": str(kept.n_rows), "clips": str(kept.n_clips), "time": length_in_words(kept.length_s)}
     slider = page.locator("#slider-max_offset")
     assert slider.get_attribute("aria-valuetext") == "off"
     slider.press("End")
@@ -161,9 +161,34 @@ def test_strangers_names_are_shown_and_not_run(opened: Opened, tmp_path: Path) -
     assert page.locator("h1").inner_text() == HOSTILE[1]
     assert {page.locator(f'#kept tr[data-dataset="{row}"] th').inner_text() for row in (0, 1)} == set(HOSTILE)
     assert page.locator("table.sortable th[scope=row]", has_text=HOSTILE[1]).count() > 0
-    assert page.locator("#figure-pareto svg text", has_text=HOSTILE[0]).count() > 0
+    assert page.locator("#figure-pareto svg text", has_text=HOSTILE[0][:20]).count() > 0
     assert page.locator("img").count() == 0
     assert shlex.split(page.locator("#command").inner_text())[2] == manifest.name
+
+
+@pytest.mark.browser
+def test_figures_are_drawn_when_they_come_near_and_all_of_them_for_paper(opened: Opened, made_page: Path) -> None:
+    page = opened(made_page, is_drawn=False, height=300)
+    assert page.locator("#drawing-bias .main-svg").count() == 0
+    assert page.locator("#kept [data-kept=rows]").first.inner_text().endswith(" of 200")
+    room_px = page.locator("#drawing-bias").bounding_box()
+    page.locator("#drawing-bias").scroll_into_view_if_needed()
+    page.locator("#drawing-bias .main-svg").first.wait_for()
+    drawn_px = page.locator("#drawing-bias").bounding_box()
+    assert room_px is not None
+    assert drawn_px is not None
+    assert drawn_px["height"] == pytest.approx(room_px["height"], abs=1)
+    page.pdf()
+    assert page.locator(".drawing:not(:has(.main-svg))").count() == 0
+
+
+@pytest.mark.browser
+def test_a_page_about_no_rows_says_so_and_draws_nothing(opened: Opened, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(dataset_page(gather([write_manifest(tmp_path / "m.parquet", [])]), "t", ["m.parquet"], sheets=()), encoding="utf-8")
+    page = opened(path)
+    assert page.locator("h2").all_inner_texts() == ["There are no rows", "Where the numbers come from"]
+    assert page.locator("nav.page a").all_inner_texts() == ["Summary", "Where it comes from"]
 
 
 @pytest.mark.browser
@@ -180,7 +205,7 @@ def test_a_table_is_sorted_by_the_keyboard(opened: Opened, made_page: Path) -> N
     assert (names(), head.get_attribute("aria-sort")) == (["ben", "cleo", "anna"], "descending")
     head.get_by_role("button").press("Space")
     assert (names(), head.get_attribute("aria-sort")) == (["anna", "cleo", "ben"], "ascending")
-    hours_head = table.get_by_role("columnheader", name="time, h")
+    hours_head = table.get_by_role("columnheader", name="time")
     for order in ("descending", "ascending"):
         hours_head.get_by_role("button").press("Enter")
         assert hours_head.get_attribute("aria-sort") == order
@@ -259,11 +284,12 @@ def test_names_and_notes_are_escaped_wherever_they_stand() -> None:
 
 def test_without_contact_sheets_there_is_neither_the_part_nor_its_link() -> None:
     gathered = made_gathered()
-    without, empty = dataset_page(gathered, "t", ["m.parquet"]), dataset_page(gathered, "t", ["m.parquet"], sheets=())
+    without = dataset_page(gathered, "t", ["m.parquet"])
+    empty = dataset_page(gathered, "t", ["m.parquet"], sheets=(), no_faces="there is no <file>")
     assert 'id="clips"' not in without
     assert "#clips" not in without
     assert 'href="#clips"' in empty
-    assert "no video was found" in text_of(empty, "clips")
+    assert "No face is shown: there is no <file>" in text_of(empty, "clips")
 
 
 def nothing_measured() -> Gathered:

@@ -47,16 +47,25 @@ def test_every_command_writes_to_a_place_of_its_own(places: list[str], outs: lis
 
 
 def test_the_worst_dataset_s_manifest_is_mended() -> None:
-    assert mending(made_gathered(), 1, ["m.parquet"], ["clean.parquet"], has_shifts=True) == [
+    assert mending(made_gathered(), [1], [1], ["m.parquet"], ["clean.parquet"]) == [
         "syncqc filter m.parquet --p 0.9 --offscreen 0.2 --out clean.parquet",
         "syncqc resync clean.parquet --out clean-in-time",
     ]
-    assert len(mending(made_gathered(), 1, ["m.parquet"], ["clean.parquet"], has_shifts=False)) == 1
+    assert len(mending(made_gathered(), [1], [], ["m.parquet"], ["clean.parquet"])) == 1
+
+
+def test_only_manifests_of_the_named_datasets_are_mended_and_only_those_that_are_off_shifted() -> None:
+    one = made_gathered(("a", "b", "c"))
+    datasets = tuple(replace(dataset, manifest=f"{dataset.name}.parquet") for dataset in one.datasets)
+    sources = tuple(replace(one.sources[0], manifest=dataset.manifest) for dataset in datasets)
+    places = [source.manifest for source in sources]
+    lines = mending(replace(one, datasets=datasets, sources=sources), [0, 2], [1, 2], places, ["x.parquet", "y.parquet", "z.parquet"])
+    assert [" ".join(line.split()[1:3]) for line in lines] == ["filter a.parquet", "filter c.parquet", "resync z.parquet"]
 
 
 def test_a_dataset_of_several_manifests_is_mended_in_all_of_them() -> None:
     one = made_gathered()
     together = tuple(replace(dataset, manifest="") for dataset in one.datasets)
     two = replace(one, datasets=together, sources=(*one.sources, replace(one.sources[0], manifest="n.parquet")))
-    lines = mending(two, 0, ["m.parquet", "n.parquet"], ["a.parquet", "b.parquet"], has_shifts=False)
+    lines = mending(two, [0], [], ["m.parquet", "n.parquet"], ["a.parquet", "b.parquet"])
     assert [line.split()[2] for line in lines] == ["m.parquet", "n.parquet"]

@@ -54,6 +54,13 @@ def test_time_that_several_cells_cover_together_counts_once_and_stays_with_any_o
     assert (a.kept_share, a.below_p_share) == pytest.approx((3 / 4, 1 / 4))
 
 
+def test_what_is_early_or_late_in_a_manifest_that_resync_wrote_is_not_known() -> None:
+    found = gathered_of([(0, {OFFSET: 5}, 5.0), (1, {}, 1.0)])
+    made_by = replace(found.sources[0], made_by={"resync": "dry_run = false"})
+    a, _ = standings(replace(found, sources=(made_by,)))
+    assert (a.kept_share, a.shifted_share, a.in_time_share) == (1.0, None, None)
+
+
 def test_a_dataset_without_time_has_no_shares() -> None:
     a, b = standings(gathered_of([(1, {}, 1.0)]))
     assert (a.kept_share, a.below_p_share, a.shifted_share) == (None, None, None)
@@ -64,3 +71,8 @@ def test_datasets_of_one_name_are_told_apart_by_their_manifests() -> None:
     found = made_gathered(("x", "x", "y"))
     datasets = tuple(replace(one, manifest=f"{number}.parquet") for number, one in enumerate(found.datasets))
     assert labels_of(replace(found, datasets=datasets)) == ("x, 0.parquet", "x, 1.parquet", "y")
+
+
+def test_labels_are_short_of_one_line_and_no_two_alike() -> None:
+    found = made_gathered(("a\u202eb\nc", "x" * 90, "x" * 91, "\t"))
+    assert labels_of(found) == ("a b c", f"{'x' * 16}…{'x' * 31} (1)", f"{'x' * 16}…{'x' * 31} (2)", "no name")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from syncqc.errors import UsageError
-from syncqc.manifest import blocks, store
-from syncqc.manifest.columns import schema
+from syncqc.manifest import blocks
 from syncqc.manifest.filter import filter_manifest
 from syncqc.manifest.rules import Rules
 from syncqc.report.cells import counted
 from syncqc.report.gather import gather
 from syncqc.report.gathered import Dataset, FunnelStep
 from syncqc.report.html import as_data, json_in_html
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from made_manifest import write_manifest
 
 Row = dict[str, Any]
 
@@ -36,9 +40,7 @@ def failed(clip_id: str, failure: str, **more: Any) -> Row:
 
 
 def written(path: Path, rows: list[Row], **known: Any) -> Path:
-    made_by = json.dumps({"schema_version": 2, "settings": {"model": "m"}, "syncqc": "0.1"} | known).encode()
-    pq.write_table(store.table_of(rows).cast(schema().with_metadata({store.PROVENANCE_KEY: made_by})), path, row_group_size=3)
-    return path
+    return write_manifest(path, rows, {"schema_version": 2, "settings": {"model": "m"}, "syncqc": "0.1"} | known, rows_per_group=3)
 
 
 ROWS = [

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 
-from syncqc.manifest import store
-from syncqc.manifest.blocks import Block
-from syncqc.manifest.judge import Judge
-from syncqc.manifest.rules import Rules
 from syncqc.report.gather_histograms import MOST_SHOWN_FRAMES, HistogramSums, OffsetCounts
-from syncqc.report.gather_rows import Rows
 
-JUDGE = Judge(Rules())
+sys.path.insert(0, str(Path(__file__).parent))
+
+from made_manifest import rows_of
 
 
 def row(clip_id: str, **more: object) -> dict[str, object]:
@@ -18,8 +18,7 @@ def row(clip_id: str, **more: object) -> dict[str, object]:
 
 def summed(rows: list[dict[str, object]], dataset: list[int], n_datasets: int = 2) -> HistogramSums:
     sums = HistogramSums(n_datasets)
-    block = Block(store.table_of(rows))
-    sums.add(Rows(block, np.array(dataset, np.int64), JUDGE, JUDGE(block)))
+    sums.add(rows_of(rows, dataset))
     return sums
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,21 +11,17 @@ from hypothesis import strategies as st
 
 from syncqc.manifest import store
 from syncqc.manifest.blocks import Block
-from syncqc.manifest.judge import Judge
-from syncqc.manifest.rules import Rules
-from syncqc.report.gather_rows import Rows, crowded, time_of
+from syncqc.report.gather_rows import crowded, time_of
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from made_manifest import rows_of
 
 NAN = float("nan")
 
 
 def block(rows: list[dict[str, object]]) -> Block:
     return Block(store.table_of(rows))
-
-
-def rows_of(rows: list[dict[str, object]], dataset: list[int] | None = None) -> Rows:
-    judge = Judge(Rules())
-    of = block(rows)
-    return Rows(of, np.array(dataset or [0] * len(rows), np.int64), judge, judge(of))
 
 
 SPANS = st.tuples(st.integers(0, 2), st.booleans(), st.integers(0, 9), st.integers(0, 9))

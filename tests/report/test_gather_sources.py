@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-import json
 import os
+import sys
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from syncqc.errors import UsageError
-from syncqc.manifest import store
-from syncqc.manifest.columns import schema
 from syncqc.report.gather_sources import known_of, made_by, settings_of
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from made_manifest import write_manifest
 
 KNOWN = {
     "schema_version": 2, "syncqc": "0.1.0", "pyav": "18.1.0", "ffmpeg": "8.1.2", "python": "3.11.7", "engine": "local",
@@ -24,8 +25,7 @@ KNOWN = {
 
 
 def written(path: Path, known: object) -> Path:
-    of = schema().with_metadata({store.PROVENANCE_KEY: json.dumps(known).encode()})
-    pq.write_table(store.table_of([]).cast(of), path)
+    write_manifest(path, [], known)
     os.utime(path, (1_700_000_000, 1_700_000_000))
     return path
 
@@ -39,6 +39,11 @@ def test_what_is_recorded_is_said_in_labelled_text_and_paths_lose_their_folders(
         "settings": "w 15, audio_root secret/aac, keep_similarity no",
     }  # fmt: skip
     assert list(made_by(manifest, known_of(manifest)))[:2] == ["scored", "model"]
+
+
+def test_when_a_run_ended_is_said_as_it_is_recorded(tmp_path: Path) -> None:
+    manifest = written(tmp_path / "m.parquet", {"finished_at": "2026-01-01T10:00:00Z"})
+    assert made_by(manifest, known_of(manifest)) == {"finished": "2026-01-01T10:00:00Z", "file of": "2023-11-14 22:13 UTC"}
 
 
 @pytest.mark.parametrize("known", [[], 3, {}, {"settings": 5, "filter": "p", "resync": None}, {"filter": [7, {"p": "<b>"}]}])

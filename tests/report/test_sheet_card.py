@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from syncqc.report.sheet_card import MAX_URL_BYTES, card_of, curve_span, shortened
+from syncqc.report.sheet_card import MAX_URL_BYTES, card_of, curve_span
 from syncqc.report.sheet_media import N_BARS, Seen
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -53,16 +53,6 @@ def test_where_and_who_it_is() -> None:
     card = card_of(complete(row("x/y/z", part_index=1, n_parts=3, n_tracks=2, start_s=2.4, end_s=4.8)), "m.parquet", Seen(), SPAN)
     assert (card.where, card.who) == ("part 2 of 3, one of 2 faces, 2.40 to 4.80 s", "alpha · speaker of x/y/z")
     assert card_of(complete(row("a", dataset=None, speaker=None)), "m.parquet", Seen(), SPAN).who == "m.parquet"
-
-
-@pytest.mark.parametrize(
-    ("text", "n", "expected"),
-    [("short", 5, "short"), ("abcdefghij", 7, "ab…ghij"), ("dev/mp4/id05668/XWKC1JUM_ow/00053", 20, "dev/mp4…JUM_ow/00053")],
-    ids=["fits", "letters", "the end tells more"],
-)
-def test_names_are_shortened_in_the_middle(text: str, n: int, expected: str) -> None:
-    assert shortened(text, n) == expected
-    assert len(expected) <= n
 
 
 def decoded(url: str) -> np.ndarray:

@@ -16,7 +16,7 @@ from syncqc.report import html
 from syncqc.report.html import page
 from syncqc.report.sheet_card import card_of
 from syncqc.report.sheet_media import N_BARS, Seen
-from syncqc.report.sheets import Sheet, SheetSettings, sheets
+from syncqc.report.sheets import Sheet, SheetSettings, sheets, why_no_faces
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -109,9 +109,22 @@ def test_without_media_no_file_is_opened_and_it_is_said(tmp_path: Path) -> None:
     best = by_name(sheets([path], NO_MEDIA))["best"]
     (card,) = best.cards
     assert (card.mouths, card.sound, card.notes) == (None, None, ())
-    assert best.notes[0] == "No file was opened: there are no mouths and no waveforms."
+    assert best.notes[0] == "No clip was opened: there are no mouths and no waveforms."
     assert "no similarity matrices are stored" in best.notes[1]
     assert by_name(sheets([path], NO_MEDIA))["frozen"].notes == ()
+    assert why_no_faces(tuple(by_name(sheets([path], NO_MEDIA)).values())) is None
+
+
+def test_without_media_a_clip_is_named_without_its_folders(tmp_path: Path) -> None:
+    path = manifest(tmp_path / "m.parquet", [row("anna/private/a")])
+    (card,) = by_name(sheets([path], NO_MEDIA))["best"].cards
+    assert (card.clip_id, card.name) == ("a", "a")
+
+
+def test_why_no_face_is_shown_is_the_most_frequent_reason(tmp_path: Path) -> None:
+    path = manifest(tmp_path / "m.parquet", [row("a", path=str(clip(tmp_path / "a.mkv", 0.5)))])
+    assert str(why_no_faces(sheets([path]))).endswith("there is no m.parquet.tracks.parquet")
+    assert why_no_faces(()) is None
 
 
 def test_what_was_not_read_in_time_is_said(tmp_path: Path) -> None:

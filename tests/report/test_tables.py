@@ -1,21 +1,20 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from syncqc.manifest import store
-from syncqc.manifest.blocks import Block
-from syncqc.manifest.judge import Judge
-from syncqc.manifest.rules import Rules
 from syncqc.report import tables
-from syncqc.report.gather_rows import Rows
 from syncqc.report.gathered import GroupTable
 from syncqc.report.tables import TableSums
 
-JUDGE = Judge(Rules())
+sys.path.insert(0, str(Path(__file__).parent))
+
+from made_manifest import rows_of
+
 DATASETS = ("lrs3", "talk")
 
 
@@ -29,8 +28,7 @@ def row(clip_id: str, part: int = 0, **more: Any) -> dict[str, Any]:
 def summed(rows: Sequence[dict[str, Any]], dataset: Sequence[int]) -> TableSums:
     sums = TableSums()
     for at in range(0, len(rows), 3):
-        block = Block(store.table_of(rows[at : at + 3]))
-        sums.add(Rows(block, np.array(dataset[at : at + 3], np.int64), JUDGE, JUDGE(block)))
+        sums.add(rows_of(rows[at : at + 3], dataset[at : at + 3]))
     return sums
 
 
@@ -70,6 +68,11 @@ def test_a_speaker_of_two_datasets_is_two_and_who_has_no_name_is_nobody() -> Non
     assert sums.n_speakers(2) == [2, 1]
     silent = found.groups[3].numbers
     assert (silent["failed_share"], silent["hours"], silent["mean_p"], silent["median_offset_frames"]) == (1, 0, None, None)
+
+
+def test_a_mean_that_is_no_number_is_not_there() -> None:
+    (line,) = table(summed([row("a", probability_at_offset=float("inf")), row("b")], [0, 0]), "splits").groups
+    assert (line.numbers["mean_p"], line.numbers["mean_offscreen"]) == (None, 0)
 
 
 def test_of_many_lines_those_with_most_time_are_shown_and_the_others_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,28 +1,27 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from syncqc.manifest import store
-from syncqc.manifest.blocks import Block
-from syncqc.manifest.judge import Judge
-from syncqc.manifest.rules import Rules
 from syncqc.report.gather_histograms import OffsetCounts
 from syncqc.report.gather_rows import Rows
 from syncqc.report.gathered import OwnOffsets
 from syncqc.report.tables_offsets import HEADS, OwnOffsetSums, offsets_table
 
-JUDGE = Judge(Rules())
+sys.path.insert(0, str(Path(__file__).parent))
+
+from made_manifest import rows_of
 
 
 def rows(pairs: list[tuple[int | None, int | None]], dataset: list[int]) -> Rows:
     lines: list[dict[str, Any]] = [
         {"clip_id": f"{i:02d}", "dataset_offset_frames": theirs, "clip_offset_frames": ours} for i, (theirs, ours) in enumerate(pairs)
     ]
-    block = Block(store.table_of(lines))
-    return Rows(block, np.array(dataset, np.int64), JUDGE, JUDGE(block))
+    return rows_of(lines, dataset)
 
 
 def test_a_datasets_own_offsets_stand_against_ours_with_their_bias_taken_off() -> None:

@@ -76,15 +76,16 @@
       const now = setting(), limits = cells.sliders[p].limits, [divisor] = unit();
       return syncqc.count.curve(now, p).flatMap((left, d) => {
         const colour = theme.colours[d % theme.colours.length], label = syncqc.plain(datasets[d].label);
-        const line = { x: limits, y: left.map((s) => s / divisor), name: label, mode: "lines", line: { color: colour, width: 2, dash: syncqc.dash(d), shape: "hv" },
+        const line = { x: limits, y: left.map((s) => s / divisor), name: syncqc.short(d), mode: "lines", line: { color: colour, width: 2, dash: syncqc.dash(d), shape: "hv" },
           hovertemplate: "%{y:.4g} at p %{x}<extra>" + label + "</extra>" };
         const at = now.places[p];
         return [line, { x: at < 0 ? [] : [limits[at]], y: at < 0 ? [] : [left[at] / divisor], mode: "markers", marker: { color: colour, size: 11 }, showlegend: false, hoverinfo: "skip" }];
       });
     },
     layout: () => ({ xaxis: { title: { text: "least probability at offset" }, range: [Math.min(...cells.sliders[p].limits), Math.max(...cells.sliders[p].limits)] },
-      yaxis: { title: { text: unit()[1] + " kept" }, rangemode: "tozero" }, showlegend: datasets.length > 1 }),
-    csv: () => [["dataset", "p", "kept_s"]].concat(syncqc.count.curve(setting(), p).flatMap((left, d) => left.map((s, k) => [datasets[d].label, cells.sliders[p].limits[k], s]))),
+      yaxis: { title: { text: unit()[1] + " kept" }, rangemode: "tozero" }, showlegend: datasets.length > 1,
+      height: syncqc.legendHeight() }),
+    csv: () => [["dataset", "p", "kept_s"]].concat(syncqc.count.curve(setting(), p).flatMap((left, d) => left.map((s, k) => [datasets[d].name, cells.sliders[p].limits[k], +s.toFixed(3)]))),
   };
 
   function show() {

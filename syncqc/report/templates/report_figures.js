@@ -1,5 +1,14 @@
 "use strict";
 /* The report's figures: histograms, joint densities, funnel, bias and the datasets' own offsets. */
+/* A dataset's name as legends and axes have room for. */
+syncqc.short = function (d) {
+  const text = syncqc.data.datasets[d].label;
+  return syncqc.plain(text.length > 24 ? text.slice(0, 23) + "…" : text);
+};
+
+/* Many names stand one below the other above the figure. */
+syncqc.legendHeight = () => syncqc.height + 19 * Math.max(0, syncqc.data.datasets.length - 2);
+
 syncqc.dash = (d) => ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"][d % 6];
 
 (function () {
@@ -7,6 +16,7 @@ syncqc.dash = (d) => ["solid", "dash", "dot", "dashdot", "longdash", "longdashdo
   const shares = document.getElementById("shares");
   const sum = (values) => values.reduce((a, b) => a + b, 0);
   const label = (d) => syncqc.plain(datasets[d].label);
+  const names = datasets.map((dataset) => dataset.name);
 
   /* Logarithmic where the fullest bin would press most others flat. */
   function isLog(histogram) {
@@ -32,14 +42,14 @@ syncqc.dash = (d) => ["solid", "dash", "dot", "dashdot", "longdash", "longdashdo
         const n = sum(bins) || 1, colour = theme.colours[d % theme.colours.length];
         /* A step line: each bin from edge to edge, down to nothing at both ends. */
         const bottom = floor(histogram), y = bins.map((count) => Math.max(count / n, bottom));
-        return { x: [edges[0], ...edges], y: [bottom, ...y, bottom], name: label(d), mode: "lines",
+        return { x: [edges[0], ...edges], y: [bottom, ...y, bottom], name: syncqc.short(d), mode: "lines",
           line: { shape: "hv", color: colour, width: 2, dash: counts.length > 1 ? syncqc.dash(d) : "solid" }, fill: counts.length === 1 ? "tozeroy" : "none",
           customdata: ["", ...bins, ""], hovertemplate: "%{customdata}, %{y:.2%}, from %{x}<extra>" + label(d) + "</extra>" };
       }),
       layout: () => ({ xaxis: { title: { text: histogram.unit ? histogram.title + ", " + histogram.unit : histogram.title }, range: [edges[0], edges[nBins]] },
         yaxis: { title: { text: histogram.name.startsWith("clip_") ? "share of clips" : "share of rows" }, type: isLog(histogram) ? "log" : "linear", rangemode: "tozero", range: isLog(histogram) ? [Math.log10(floor(histogram)), 0.05] : undefined, tickformat: isLog(histogram) ? ".2~%" : ".0%", dtick: isLog(histogram) ? 1 : undefined },
-        showlegend: datasets.length > 1 }),
-      csv: () => [["from", "to", ...datasets.map((dataset) => dataset.label)]].concat(
+        showlegend: datasets.length > 1, height: syncqc.legendHeight() }),
+      csv: () => [["from", "to", ...names]].concat(
         Array.from({ length: nBins }, (_, i) => [edges[i], edges[i + 1], ...counts.map((bins) => bins[i])])),
     });
   }
@@ -61,17 +71,17 @@ syncqc.dash = (d) => ["solid", "dash", "dot", "dashdot", "longdash", "longdashdo
   }
 
   function addFunnel() {
-    const names = Object.keys(funnels);
-    if (!names.length) return;
+    const manifests = Object.keys(funnels);
+    if (!manifests.length) return;
     const share = (steps, i) => (steps[0].length_s ? steps[i].length_s / steps[0].length_s : 0);
     syncqc.add("funnel", {
-      traces: (theme) => names.map((name, m) => ({ type: "bar", orientation: "h", y: funnels[name].map((step) => step.rule), x: funnels[name].map((step, i) => share(funnels[name], i)),
+      traces: (theme) => manifests.map((name, m) => ({ type: "bar", orientation: "h", y: funnels[name].map((step) => step.rule), x: funnels[name].map((step, i) => share(funnels[name], i)),
         name: syncqc.plain(name), marker: { color: theme.colours[m % theme.colours.length] }, text: funnels[name].map((step) => syncqc.length(step.length_s)), textposition: "auto",
         hovertemplate: "%{y}: %{x:.1%}<extra>" + syncqc.plain(name) + "</extra>" })),
       layout: () => ({ xaxis: { title: { text: "share of time left" }, range: [0, 1.02], tickformat: ".0%" }, yaxis: { autorange: "reversed", type: "category" }, barmode: "group",
-        showlegend: names.length > 1, height: 90 + 34 * Math.max(...names.map((name) => funnels[name].length)) * Math.max(1, names.length * 0.6) }),
+        showlegend: manifests.length > 1, height: 90 + 34 * Math.max(...manifests.map((name) => funnels[name].length)) * Math.max(1, manifests.length * 0.6) }),
       csv: () => [["manifest", "rule", "wanted", "rows", "clips", "length_s"]].concat(
-        names.flatMap((name) => funnels[name].map((step) => [name, step.rule, step.wanted, step.n_rows, step.n_clips, step.length_s]))),
+        manifests.flatMap((name) => funnels[name].map((step) => [name, step.rule, step.wanted, step.n_rows, step.n_clips, step.length_s]))),
     });
   }
 
@@ -95,8 +105,8 @@ syncqc.dash = (d) => ["solid", "dash", "dot", "dashdot", "longdash", "longdashdo
         error_x: { type: "data", symmetric: false, array: [high[d] - middle[d]], arrayminus: [middle[d] - low[d]], color: theme.colours[d % theme.colours.length] },
         hovertemplate: "median %{x}, nine in ten rows from " + low[d] + " to " + high[d] + "<extra>" + labels[d] + "</extra>" })),
       layout: (theme) => ({ xaxis: { title: { text: "late ◂ offset, images ▸ early" }, range: [-reach, reach], zeroline: true, zerolinecolor: theme.text },
-        yaxis: { type: "category", autorange: "reversed", ticktext: labels.map((text) => (text.length > 18 ? text.slice(0, 17) + "…" : text)), tickvals: labels }, height: Math.max(300, 130 + 45 * datasets.length) }),
-      csv: () => [["dataset", "median_frames", "share_5_frames", "share_95_frames"]].concat(datasets.map((dataset, d) => [dataset.label, middle[d], low[d], high[d]])),
+        yaxis: { type: "category", autorange: "reversed", ticktext: labels.map((_, d) => syncqc.short(d)), tickvals: labels }, height: Math.max(300, 130 + 45 * datasets.length) }),
+      csv: () => [["dataset", "median_frames", "share_5_frames", "share_95_frames"]].concat(datasets.map((_, d) => [names[d], middle[d], low[d], high[d]])),
     });
   }
 

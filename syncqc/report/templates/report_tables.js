@@ -22,7 +22,7 @@
   }
 
   function csv(table) {
-    const heads = Array.from(table.tHead.rows[0].cells, (cell) => cell.textContent.trim());
+    const heads = Array.from(table.tHead.rows[0].cells, (cell) => cell.dataset.head || cell.textContent.trim());
     return [heads, ...Array.from(table.tBodies[0].rows, (row) => Array.from(row.cells, valueOf))];
   }
 
