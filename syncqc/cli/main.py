@@ -21,6 +21,7 @@ from syncqc.cli.doctor import doctor
 from syncqc.cli.evaluate import evaluate
 from syncqc.cli.filter import filter
 from syncqc.cli.inspect import inspect
+from syncqc.cli.leak import leak
 from syncqc.cli.merge import merge
 from syncqc.cli.models import models
 from syncqc.cli.report import report
@@ -51,7 +52,7 @@ def syncqc(
     """Measures whether the voice and the lips of a video belong together, over whole datasets."""
 
 
-for _command in (score, filter, resync, merge, report, inspect, compare, demo, doctor, models, cache, train, evaluate, calibrate):
+for _command in (score, filter, resync, merge, report, inspect, compare, demo, doctor, models, cache, train, evaluate, calibrate, leak):
     app.command()(_command)
 
 
