@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -38,7 +38,7 @@ def leak(
     source: Annotated[
         Path, typer.Argument(help="Clips: a folder, or a list (.csv, .parquet with path, dataset, speaker; .txt).", show_default=False)
     ],
-    modality: Annotated[Literal["rgb", "audio"], typer.Option(help="Ask of the pictures or of the sound.")] = "rgb",
+    modality: Annotated[str, typer.Option(help="rgb or audio: ask of the pictures or of the sound.")] = "rgb",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="JSON file to write, and a .md beside it.", show_default="leak-MODALITY.json")
     ] = None,

@@ -82,7 +82,7 @@ def test_prepared_clips_are_kept_and_used_again(clips: Path, tmp_path: Path, cap
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--modality", "smell"], "'smell' is not one of"),
+        (["--modality", "rbg"], "unknown modality 'rbg'; did you mean 'rgb'"),
         (["--out", "a.txt"], "--out must end in .json"),
         (["--out", "nowhere/a.json"], "there is no folder nowhere"),
         (["--out", "other.json"], "other.json is there and holds no start-time test"),
